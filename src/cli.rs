@@ -1,0 +1,266 @@
+//! The command line as types. Parser, help, completions and man page all come from here; nothing is decided here.
+
+use std::path::PathBuf;
+
+use clap::builder::Styles;
+use clap::builder::styling::AnsiColor;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo msvc demo                          see the whole loop once
+  cargo msvc new orders --workspace shop   a new workspace with one service
+  cargo msvc lint                          audit the workspace you are in
+  cargo msvc deploy-manifests              write its Kubernetes manifests";
+
+const NEW_EXAMPLES: &str = "\
+Examples:
+  cargo msvc new orders --workspace shop         in a new workspace `shop`
+  cargo msvc new inventory                       in the workspace you are in
+  cargo msvc new billing --store none --diff     only show what would be written";
+
+/// Generate, audit and deploy Rust microservices that keep nine good practices
+///
+/// Exit status: 0 when all is well, 1 when `lint` has findings or `--check` found a difference, 2 when the command
+/// could not do its work.
+#[derive(Debug, Parser)]
+#[command(name = "cargo-msvc", bin_name = "cargo msvc", version, styles = STYLES, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub global: Global,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output options")]
+pub struct Global {
+    /// Say only what went wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more; twice for even more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colors; `auto` also obeys NO_COLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    New(New),
+    Lint(Lint),
+    DeployManifests(DeployManifests),
+    Demo(Demo),
+    /// Print a completion script for your shell
+    Completions {
+        /// The shell to write for
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+}
+
+/// Create a service that builds, passes its tests and keeps the nine practices
+///
+/// Inside a Cargo workspace, yours or a generated one, the service is added to it. Elsewhere a new workspace is made,
+/// named by --workspace, else by the service. Nothing that exists is overwritten, comments and formatting of your
+/// manifests stay, and all files are written or none.
+#[derive(Debug, Args)]
+#[command(after_long_help = NEW_EXAMPLES)]
+pub struct New {
+    /// Name of the service: lowercase letters, digits and `-`, as Cargo and DNS both accept
+    pub name: String,
+    /// Directory of the workspace, made when missing [default: the workspace around here, else NAME]
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// Where the service goes, from the workspace's root [default: services/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub path: Option<PathBuf>,
+    /// Traffic port [default: the first free one from 8080; the admin port is 1010 above it]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1024..=64525))]
+    pub port: Option<u16>,
+
+    /// How callers talk to it
+    #[arg(long, value_enum, default_value_t, help_heading = "Service options")]
+    pub protocol: NewProtocol,
+    /// Where it keeps its own data
+    #[arg(long, value_enum, default_value_t, help_heading = "Service options")]
+    pub store: NewStore,
+    /// How it finds other services
+    #[arg(long, value_enum, default_value_t, help_heading = "Service options")]
+    pub discovery: NewDiscovery,
+    /// How it knows its callers
+    #[arg(long, value_enum, default_value_t, help_heading = "Service options")]
+    pub auth: NewAuth,
+    /// Reachable from outside the cluster
+    #[arg(long, help_heading = "Service options")]
+    pub public: bool,
+
+    #[command(flatten)]
+    pub plan: Plan,
+}
+
+/// What to do with planned files instead of writing them.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Plan {
+    /// List the files that would be written, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Show what would change as a unified diff, and write nothing
+    #[arg(long, conflicts_with = "dry_run")]
+    pub diff: bool,
+}
+
+macro_rules! offered {
+    ($name:ident of $model:ty { $($(#[$meta:meta])* $variant:ident),+ $(,)? }) => {
+        /// The values of the model that `new` can generate today.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+        pub enum $name { $($(#[$meta])* $variant),+ }
+
+        impl From<$name> for $model {
+            fn from(offered: $name) -> Self {
+                match offered { $($name::$variant => Self::$variant),+ }
+            }
+        }
+    };
+}
+
+offered!(NewProtocol of crate::service::Protocol {
+    /// HTTP with JSON
+    #[default]
+    Rest,
+});
+offered!(NewStore of crate::service::Store {
+    /// Embedded: nothing to install
+    #[default]
+    Sqlite,
+    /// Keeps no data
+    None,
+});
+offered!(NewDiscovery of crate::service::Discovery {
+    /// Service names, by cluster DNS
+    #[default]
+    Kubernetes,
+    /// Addresses from configuration
+    Static,
+});
+offered!(NewAuth of crate::service::Auth {
+    /// Signed bearer tokens
+    #[default]
+    Jwt,
+    /// Everybody may call
+    None,
+});
+
+/// Audit the services of any Rust workspace against the nine practices
+///
+/// Reads files only: nothing of the audited workspace is built or run.
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// Directory to audit, with everything below it
+    #[arg(default_value = ".", value_name = "PATH")]
+    pub path: PathBuf,
+    /// How to print findings
+    #[arg(long, value_enum, default_value_t)]
+    pub format: LintFormat,
+    /// Report these rules or practices only
+    #[arg(long, value_name = "RULE|PRACTICE", value_delimiter = ',')]
+    pub select: Vec<String>,
+    /// Do not report these rules or practices
+    #[arg(long, value_name = "RULE|PRACTICE", value_delimiter = ',')]
+    pub ignore: Vec<String>,
+
+    /// Explain a rule: why, example, what to write instead
+    #[arg(long, value_name = "RULE", help_heading = "Ask instead of audit")]
+    pub explain: Option<String>,
+    /// List all rules
+    #[arg(long, help_heading = "Ask instead of audit", conflicts_with = "explain")]
+    pub list_rules: bool,
+    /// Show which binaries are taken for services, and why
+    #[arg(long, help_heading = "Ask instead of audit", conflicts_with_all = ["explain", "list_rules"])]
+    pub show_services: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    /// For people, with source snippets
+    #[default]
+    Human,
+    /// One document, schema `cargo-msvc/lint/1`
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// GitHub workflow annotations
+    Github,
+}
+
+/// Write Kubernetes manifests that follow from the code
+///
+/// Ports, probes, environment and stores are read from the source of every service, so a manifest cannot drift from
+/// the code. Running it again changes nothing. What differs between clusters is set under [deploy] in msvc.toml; edit
+/// overlays/ENV/kustomization.yaml for the rest: it is written once and then yours.
+#[derive(Debug, Args)]
+pub struct DeployManifests {
+    /// Directory of the workspace
+    #[arg(default_value = ".", value_name = "PATH")]
+    pub path: PathBuf,
+    /// Directory to write to [default: deploy, inside PATH]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Only this service; may be given several times
+    #[arg(short = 'p', long = "service", value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// Image of a service in prod, as REPOSITORY@sha256:… or sha256:…; the variable MSVC_IMAGE_SERVICE does the same
+    #[arg(long = "image", value_name = "SERVICE=IMAGE")]
+    pub images: Vec<String>,
+    /// What to write
+    #[arg(long, value_enum, default_value_t)]
+    pub format: DeployFormat,
+    /// Write nothing; exit 1 when what is on disk is not what would be written
+    #[arg(long, conflicts_with_all = ["dry_run", "diff"])]
+    pub check: bool,
+    #[command(flatten)]
+    pub plan: Plan,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DeployFormat {
+    /// A kustomize base with dev and prod overlays
+    #[default]
+    Kustomize,
+}
+
+/// Show the whole loop: generate, build, run, call, stop, audit, deploy
+///
+/// Needs nothing but Rust. Works in a new directory and leaves it for you to look at: a workspace with one service,
+/// `orders`, its log and its Kubernetes manifests. The service listens on this machine only, and is stopped at the end.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where to work; must not exist yet
+    #[arg(default_value = "shop", value_name = "DIR")]
+    pub directory: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn declarations_hold_together() {
+        use clap::CommandFactory;
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,160 @@
+//! `cargo msvc lint`: load, run the rules, print.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use colored::Colorize;
+use miette::{IntoDiagnostic, Result, miette};
+
+use super::{Outcome, Terminal};
+use crate::cli::{Lint, LintFormat};
+use crate::lint::{Level, Report, Rule, Selector, Settings, own};
+use crate::output::human::Options;
+use crate::output::{Style, explain, github, human, json, notes, rules as rule_list, sarif, services};
+use crate::workspace::{self, Workspace};
+use crate::{config, rules};
+
+pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
+    let known: Vec<&'static Rule> = own::ALL.iter().chain(rules::ALL).copied().collect();
+    if let Some(name) = &args.explain {
+        let rule = find_rule(name, &known)?;
+        return print(|out| explain::write(out, rule, Style::detect()));
+    }
+    if args.list_rules {
+        return match args.format {
+            LintFormat::Json => print(|out| rule_list::write_json(out, &known)),
+            _ => print(|out| rule_list::write_table(out, &known)),
+        };
+    }
+    let select = selectors(&args.select, "--select", &known)?;
+    let ignore = selectors(&args.ignore, "--ignore", &known)?;
+    let root = audited_root(&args.path)?;
+    let config = config::load(&root, &known)?;
+
+    let mut clock = Clock::default();
+    let workspace = clock.time("load", || workspace::load(&root));
+    if workspace.packages.is_empty() {
+        return Err(miette!(
+            help = "name the directory of a Cargo workspace or package, or one that has some below it",
+            "there is no Cargo.toml in or below {}",
+            args.path.display()
+        ));
+    }
+    if args.show_services {
+        return match args.format {
+            LintFormat::Json => print(|out| services::write_json(out, &workspace)),
+            _ => print(|out| services::write_text(out, &workspace)),
+        };
+    }
+    if !terminal.quiet && args.format == LintFormat::Human {
+        notes::write(&mut io::stderr(), &workspace, Style::detect()).into_diagnostic()?;
+    }
+    let settings = config::resolve(&config, &workspace, &known).map_err(|error| miette::Report::from(*error))?;
+    let settings = Settings { select, ignore, ..settings };
+    let report = clock.time("rules", || crate::lint::run(&workspace, rules::ALL, &settings));
+    clock.time("render", || print_report(&report, &workspace, &known, args.format, terminal))?;
+    if terminal.verbose > 0 {
+        clock.phases.splice(..1, workspace.timings.iter().copied());
+        clock.show(&report, terminal.verbose);
+    }
+    outcome(&report)
+}
+
+/// Findings at `deny` make the exit code 1; a rule that failed makes it 2, whatever the others found.
+fn outcome(report: &Report) -> Result<Outcome> {
+    if let Some(failure) = report.failures.first() {
+        let names: Vec<_> = report.failures.iter().map(|failure| failure.rule).collect();
+        return Err(miette!(
+            help = "this is a fault of cargo-msvc: please report it with the command and, if you can, the file; --ignore leaves the rule out",
+            "the rule {} failed, its findings are missing: {}",
+            names.join(", "),
+            failure.message
+        ));
+    }
+    Ok(if report.count(Level::Deny) > 0 { Outcome::Found } else { Outcome::Clean })
+}
+
+fn print_report(
+    report: &Report,
+    workspace: &Workspace,
+    known: &[&'static Rule],
+    format: LintFormat,
+    terminal: Terminal,
+) -> Result<Outcome> {
+    let options = Options { style: Style::detect(), quiet: terminal.quiet, verbose: terminal.verbose > 0 };
+    print(|out| match format {
+        LintFormat::Human => human::write(out, report, workspace, options),
+        LintFormat::Json => json::write(out, report, workspace),
+        LintFormat::Sarif => sarif::write(out, report, workspace, known),
+        LintFormat::Github => github::write(out, report, workspace, &repository_prefix(workspace.sources.root())),
+    })
+}
+
+/// Writes to standard output. A reader that went away (`| head`) is no error.
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Outcome> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).into_diagnostic(),
+        _ => Ok(Outcome::Clean),
+    }
+}
+
+fn audited_root(path: &Path) -> Result<PathBuf> {
+    let root = path.canonicalize().map_err(|error| miette!("cannot audit {}: {error}", path.display()))?;
+    if !root.is_dir() {
+        let help = "name the directory that holds it";
+        return Err(miette!(help = help, "cannot audit {}: it is not a directory", path.display()));
+    }
+    Ok(root)
+}
+
+fn find_rule(name: &str, known: &[&'static Rule]) -> Result<&'static Rule> {
+    match Selector::parse(name, known) {
+        Ok(Selector::Rule(rule)) => Ok(rule),
+        Ok(Selector::Practice(practice)) => {
+            let ids: Vec<_> = known.iter().filter(|rule| rule.practice == Some(practice)).map(|rule| rule.id).collect();
+            Err(miette!(help = format!("its rules: {}", ids.join(", ")), "`{name}` is a practice, --explain takes a rule"))
+        }
+        Err(unknown) => Err(miette!(help = unknown.help(), "`{name}` is no rule")),
+    }
+}
+
+fn selectors(names: &[String], flag: &str, known: &[&'static Rule]) -> Result<Vec<Selector>> {
+    let parse =
+        |name: &String| Selector::parse(name, known).map_err(|unknown| miette!(help = unknown.help(), "{flag}: {unknown}"));
+    names.iter().map(parse).collect()
+}
+
+/// The audited root as GitHub counts paths: from the checked-out repository. Empty when they are the same, or elsewhere.
+fn repository_prefix(root: &Path) -> String {
+    let repository = std::env::var_os("GITHUB_WORKSPACE").and_then(|path| PathBuf::from(path).canonicalize().ok());
+    let prefix = repository.and_then(|repository| root.strip_prefix(repository).ok().map(Path::to_owned));
+    prefix.map(|prefix| prefix.display().to_string().replace('\\', "/")).unwrap_or_default()
+}
+
+/// How long each phase took.
+#[derive(Default)]
+struct Clock {
+    phases: Vec<(&'static str, Duration)>,
+}
+
+impl Clock {
+    fn time<T>(&mut self, phase: &'static str, work: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let result = work();
+        self.phases.push((phase, started.elapsed()));
+        result
+    }
+
+    /// On standard error, so that standard output stays what it is without `-v`; each rule's own time at `-vv`.
+    fn show(&self, report: &Report, verbose: u8) {
+        let phases: Vec<_> = self.phases.iter().map(|(phase, took)| format!("{phase} {took:.1?}")).collect();
+        eprintln!("{} {}", "timing".dimmed(), phases.join(", "));
+        if verbose > 1 {
+            let mut timings = report.timings.clone();
+            timings.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
+            timings.iter().for_each(|(rule, took)| eprintln!("  {took:>9.1?}  {rule}"));
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! `cargo msvc new`: plan a service and its surroundings, write them, say what to do next.
+
+mod git;
+mod place;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
+use colored::Colorize as _;
+use miette::{IntoDiagnostic as _, Report, miette};
+
+use self::git::Repository;
+use self::place::Place;
+use super::{Outcome, Terminal, print};
+use crate::cli::{New, Plan};
+use crate::file_tree::{self, FileTree};
+use crate::scaffold::add::{self, AddError, CHASSIS_DIRECTORY};
+use crate::service::{Auth, ServiceName, ServiceSpec};
+
+/// The admin port is this far above the traffic port.
+const ADMIN_PORT_OFFSET: u16 = 1010;
+const FIRST_PORT: u16 = 8080;
+/// The highest traffic port whose admin port is a port.
+const LAST_PORT: u16 = u16::MAX - ADMIN_PORT_OFFSET;
+
+/// A service about to be written.
+struct Planned {
+    root: PathBuf,
+    is_new_workspace: bool,
+    spec: ServiceSpec,
+    directory: Utf8PathBuf,
+    files: FileTree,
+    chassis: Option<Utf8PathBuf>,
+    notes: Vec<String>,
+}
+
+pub fn run(args: &New, terminal: Terminal) -> miette::Result<Outcome> {
+    if let Some(next) = create(args, terminal)? {
+        terminal.say(next);
+    }
+    Ok(Outcome::Clean)
+}
+
+/// Does what `new` does and returns the text that says what to do next; `None` when nothing was to be written.
+///
+/// # Errors
+/// When the service cannot be made; nothing is written then.
+pub fn create(args: &New, terminal: Terminal) -> miette::Result<Option<String>> {
+    let here = std::env::current_dir().map_err(|error| miette!("cannot tell the current directory: {error}"))?;
+    let name = parse_name(&args.name)?;
+    let place = place::find(&here, args.workspace.as_deref(), name.as_str())?;
+    let (Place::Existing(root) | Place::New(root)) = &place;
+    finish_interrupted(root, args.plan, terminal)?;
+    let planned = plan(args, name, place)?;
+    let only_shown = args.plan.dry_run || args.plan.diff;
+    if args.plan.dry_run {
+        print(listing(&planned.files))?;
+    } else if args.plan.diff {
+        print(planned.files.diff())?;
+    } else {
+        planned.files.write(&planned.root)?;
+        report(&planned, &here, terminal);
+    }
+    for note in &planned.notes {
+        terminal.warn(note);
+    }
+    Ok((!only_shown).then(|| next_commands(&planned, &here, terminal)))
+}
+
+fn parse_name(text: &str) -> miette::Result<ServiceName> {
+    text.parse().map_err(|error: crate::service::InvalidName| match &error.suggestion {
+        Some(suggestion) => miette!(help = format!("try `{suggestion}`"), "{error}"),
+        None => miette!(help = "a name is made of lowercase letters, digits and `-`, for example `order-items`", "{error}"),
+    })
+}
+
+/// Completes a write that an earlier run was killed in, before anything is read that it changes.
+fn finish_interrupted(root: &Path, plan: Plan, terminal: Terminal) -> miette::Result<()> {
+    if (plan.dry_run || plan.diff) && file_tree::interrupted(root) {
+        return Err(miette!(
+            help = "run the command without --dry-run and --diff: it completes that write first",
+            "an earlier run was killed while it wrote in `{}`",
+            root.display()
+        ));
+    }
+    if !plan.dry_run && !plan.diff {
+        for path in file_tree::recover(root)? {
+            terminal.status("Completed", format!("{path}, which an interrupted run had left"));
+        }
+    }
+    Ok(())
+}
+
+fn plan(args: &New, name: ServiceName, place: Place) -> miette::Result<Planned> {
+    let directory = match &args.path {
+        Some(path) => place::service_directory(path)?,
+        None => add::standard_directory(&name),
+    };
+    let spec = |port: u16| ServiceSpec {
+        name: name.clone(),
+        protocol: args.protocol.into(),
+        port,
+        admin_port: port + ADMIN_PORT_OFFSET,
+        store: args.store.into(),
+        discovery: args.discovery.into(),
+        auth: args.auth.into(),
+        public: args.public,
+    };
+    match place {
+        Place::New(root) => {
+            let spec = spec(args.port.unwrap_or(FIRST_PORT));
+            let workspace_name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let files = add::new_workspace(&workspace_name, &spec, &directory).map_err(|error| explain(error, &root, ""))?;
+            let chassis = Some(CHASSIS_DIRECTORY.into());
+            Ok(Planned { root, is_new_workspace: true, spec, directory, files, chassis, notes: Vec::new() })
+        }
+        Place::Existing(root) => {
+            let existing = place::read_existing(&root)?;
+            let spec = spec(free_port(args.port, &place::used_ports(&root, &existing.members))?);
+            let addition =
+                add::add_service(&existing, &spec, &directory).map_err(|error| explain(error, &root, &existing.manifest))?;
+            refuse_filled(&root, &directory)?;
+            let add::Addition { files, chassis, notes } = addition;
+            Ok(Planned { root, is_new_workspace: false, spec, directory, files, chassis, notes })
+        }
+    }
+}
+
+fn explain(error: AddError, root: &Path, manifest: &str) -> Report {
+    match error {
+        AddError::Manifest(error) => place::in_manifest(error, &root.join("Cargo.toml"), manifest),
+        error @ AddError::NameTaken { .. } => miette!(help = "choose another name", "{error}"),
+        AddError::CrateOfThatName(ref name) => miette!(help = format!("try `{name}-service`"), "{error}"),
+        error @ AddError::OtherChassis(_) => {
+            miette!(help = "services need a package of that name for themselves: rename yours", "{error}")
+        }
+    }
+}
+
+/// The directory of a new service must not hold anything yet.
+fn refuse_filled(root: &Path, directory: &Utf8Path) -> miette::Result<()> {
+    let path = root.join(directory);
+    let is_real_directory = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+    if !is_real_directory {
+        // Absent is fine; anything else is refused, with its reason, by the writer.
+        return Ok(());
+    }
+    let entries = fs::read_dir(&path).into_diagnostic()?;
+    let mut names: Vec<_> = entries.filter_map(Result::ok).map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    place::refuse_names(&path, &names, "--path")
+}
+
+/// The wished port if nobody has it, else the first from [`FIRST_PORT`] that is free with its admin port.
+fn free_port(wished: Option<u16>, used: &BTreeMap<u16, String>) -> miette::Result<u16> {
+    let owner = |port: u16| [port, port + ADMIN_PORT_OFFSET].into_iter().find_map(|port| used.get_key_value(&port));
+    let free = (FIRST_PORT..=LAST_PORT).find(|port| owner(*port).is_none());
+    match (wished, free) {
+        (Some(wished), free) => match owner(wished) {
+            None => Ok(wished),
+            Some((port, service)) => Err(miette!(
+                help = free.map_or_else(String::new, |free| format!("`--port {free}` is free")),
+                "port {port} is taken by `{service}`"
+            )),
+        },
+        (None, Some(free)) => Ok(free),
+        (None, None) => Err(miette!("no port from {FIRST_PORT} on is free in this workspace")),
+    }
+}
+
+/// What `--dry-run` prints: a line a file, and what would happen to it.
+fn listing(files: &FileTree) -> String {
+    files
+        .changes()
+        .map(|(path, file)| format!("{} {path}\n", if file.replaces.is_some() { "change" } else { "create" }))
+        .collect()
+}
+
+/// One line a side effect.
+fn report(planned: &Planned, here: &Path, terminal: Terminal) {
+    let below = |directory: &Utf8Path| planned.files.iter().filter(|(path, _)| path.starts_with(directory)).count();
+    let root = relative(&planned.root, here);
+    if planned.is_new_workspace {
+        terminal.status("Created", format!("workspace `{}` ({} files)", root.display(), planned.files.len()));
+    }
+    if let Some(chassis) = &planned.chassis {
+        terminal.status("Created", format!("{chassis}, which all services share ({} files)", below(chassis)));
+    }
+    let ServiceSpec { name, port, admin_port, .. } = &planned.spec;
+    let directory = &planned.directory;
+    terminal.status(
+        "Created",
+        format!("{directory}, the service `{name}` on port {port}, admin port {admin_port} ({} files)", below(directory)),
+    );
+    for (path, file) in planned.files.changes() {
+        if file.replaces.is_some() {
+            terminal.status("Changed", path);
+        } else if terminal.verbose > 0 {
+            terminal.status("Wrote", path);
+        }
+    }
+    if planned.is_new_workspace {
+        match git::init(&planned.root) {
+            Repository::Created => terminal.status("Initialized", "git repository, nothing committed"),
+            Repository::Surrounding => {}
+            Repository::Failed(reason) => terminal.warn(format!("{reason}, so the workspace is in no repository")),
+        }
+    }
+}
+
+/// What remains to be done, each line ready to paste into a shell.
+fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
+    let ServiceSpec { name, port, auth, .. } = &planned.spec;
+    let root = relative(&planned.root, here);
+    let url = format!("http://127.0.0.1:{port}/v1/items");
+    let token = format!("cargo run -q -p {name} -- dev-token --key-file dev.key");
+    let mut lines = Vec::new();
+    if root != Path::new(".") {
+        lines.push((format!("cd {}", quoted(&root)), ""));
+    }
+    match auth {
+        Auth::Jwt => {
+            lines.push((token.clone(), "make a key and a token for local use"));
+            lines.push((
+                format!("{}__AUTH__KEY_FILE=dev.key cargo run -p {name}", name.env_prefix()),
+                "run it; Ctrl-C drains and stops",
+            ));
+            lines.push((format!("curl -H \"Authorization: Bearer $({token})\" {url}"), "call it, from another terminal"));
+        }
+        Auth::None => {
+            lines.push((format!("cargo run -p {name}"), "run it; Ctrl-C drains and stops"));
+            lines.push((format!("curl {url}"), "call it, from another terminal"));
+        }
+    }
+    if planned.is_new_workspace {
+        lines.push(("cargo msvc new inventory".into(), "add a second service"));
+    }
+    lines.push(("cargo msvc lint".into(), "audit the workspace"));
+    lines.push(("cargo msvc deploy-manifests".into(), "write its Kubernetes manifests"));
+    let mut text = String::from("\nNext:");
+    for (command, purpose) in lines {
+        if !purpose.is_empty() {
+            text.push_str(&format!("\n  {}", terminal.paint_stderr(format!("# {purpose}").dimmed())));
+        }
+        text.push_str(&format!("\n  {command}"));
+    }
+    text
+}
+
+/// `path` from `here`, when it is below; `.` for `here` itself.
+fn relative(path: &Path, here: &Path) -> PathBuf {
+    match path.strip_prefix(here) {
+        Ok(rest) if rest.as_os_str().is_empty() => PathBuf::from("."),
+        Ok(rest) => rest.to_owned(),
+        Err(_) => path.to_owned(),
+    }
+}
+
+/// As a POSIX shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.chars().all(|c| c.is_alphanumeric() || "/._-+,:@%".contains(c));
+    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports() {
+        let used: BTreeMap<_, _> = [(8080, "a"), (9090, "a"), (9092, "b")].map(|(port, name)| (port, name.to_owned())).into();
+        assert_eq!(free_port(None, &BTreeMap::new()).unwrap(), 8080);
+        // 8082 is free, its admin port 9092 is not.
+        assert_eq!(free_port(None, &used).unwrap(), 8081);
+        assert_eq!(free_port(Some(7000), &used).unwrap(), 7000);
+        assert_eq!(free_port(Some(8080), &used).unwrap_err().to_string(), "port 8080 is taken by `a`");
+        assert_eq!(free_port(Some(8082), &used).unwrap_err().to_string(), "port 9092 is taken by `b`");
+    }
+
+    #[test]
+    fn paths_are_pasted_safely() {
+        for (path, pasted) in [("shop", "shop"), ("my shop", "'my shop'"), ("it's", r"'it'\''s'"), ("$(x)", "'$(x)'")] {
+            assert_eq!(quoted(Path::new(path)), pasted);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Which environment variables a service gets: those that the code reads, and no others.
+
+use serde::Serialize;
+
+use super::note::Note;
+use super::workload::System;
+use crate::workspace::Service;
+use crate::workspace::service::EnvVar;
+
+/// Where the volume of an embedded store is mounted: where the generated image keeps it too.
+pub fn data_directory(service: &str) -> String {
+    format!("/var/lib/{service}")
+}
+
+/// Where secrets are mounted.
+const SECRETS: &str = "/etc/secrets";
+
+/// A line of the ConfigMap's source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Variable {
+    pub name: String,
+    pub value: String,
+    pub comment: Option<String>,
+}
+
+/// A key of the service's Secret, mounted as a file of that name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SecretFile {
+    pub key: String,
+}
+
+/// A key of the service's Secret that the code can only read from the environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SecretVariable {
+    pub name: String,
+    pub key: String,
+    /// The file that reads it.
+    pub place: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    pub variables: Vec<Variable>,
+    /// There is a ConfigMap: the base has variables, or an environment adds some.
+    pub configured: bool,
+    pub secret_files: Vec<SecretFile>,
+    pub secret_variables: Vec<SecretVariable>,
+}
+
+/// Sorts out what `service` reads. What has no default and no value becomes a note.
+pub fn resolve(service: &Service, system: &System, stateful: bool, notes: &mut Vec<Note>) -> Environment {
+    let mut environment = Environment::default();
+    let settings = system.settings(&service.name);
+    let reads = |name: &str| service.environment.iter().find(|variable| variable.name == name);
+    let place = |variable: &EnvVar| system.workspace.sources.path(variable.at.file).to_string();
+    let elsewhere = [&system.config.env.dev, &system.config.env.prod]
+        .map(|env| env.services.get(&service.name).map(|here| here.env.clone()).unwrap_or_default());
+    let data = data_directory(&service.name);
+    let mut has_data_path = false;
+
+    for variable in &service.environment {
+        let name = variable.name.as_str();
+        if let Some(value) = settings.env.get(name) {
+            if variable.secret {
+                notes.push(Note::about(
+                    &service.name,
+                    format!("{name} is a secret, and msvc.toml is no place for one: it was left out"),
+                    format!("remove it from [deploy.services.{}.env]", service.name),
+                ));
+            } else {
+                environment.add(name, &value.0, Some("From msvc.toml."));
+                has_data_path |= value.0.contains(&data);
+                continue;
+            }
+        }
+        let holds_secret_file = |base: &str| variable.secret || reads(base).is_some_and(|base| base.secret);
+        if name.strip_suffix("_FILE").is_some_and(holds_secret_file) {
+            let key = secret_key(name, &service.name);
+            environment.add(name, &format!("{SECRETS}/{key}"), Some("A file of the Secret."));
+            environment.secret_files.push(SecretFile { key });
+        } else if variable.secret {
+            // Its twin names a file, or the service does without it.
+            if reads(&format!("{name}_FILE")).is_none() && variable.default.is_none() {
+                let key = secret_key(name, &service.name);
+                environment.secret_variables.push(SecretVariable { name: name.to_owned(), key, place: place(variable) });
+            }
+        } else if let Some((value, comment)) = pinned(variable, service, stateful) {
+            environment.add(name, &value, Some(comment));
+            has_data_path |= value.starts_with(&data);
+        } else if variable.default.is_none() && !elsewhere.iter().all(|env| env.contains_key(name)) {
+            notes.push(Note::about(
+                &service.name,
+                format!("needs {name} ({}), which has no default", place(variable)),
+                format!("set {name} in [deploy.services.{}.env] of msvc.toml", service.name),
+            ));
+        }
+    }
+    for name in settings.env.keys().filter(|name| reads(name).is_none()) {
+        notes.push(Note::about(
+            &service.name,
+            format!("never reads {name}: it was left out"),
+            format!("remove it from [deploy.services.{}.env] of msvc.toml", service.name),
+        ));
+    }
+    if stateful && !has_data_path {
+        notes.push(Note::about(
+            &service.name,
+            format!("how its database file is moved to the volume at {data} is not known"),
+            format!("set the variable that names it in [deploy.services.{}.env] of msvc.toml", service.name),
+        ));
+    }
+    environment.configured = !environment.variables.is_empty() || elsewhere.iter().any(|env| !env.is_empty());
+    environment.share_comments();
+    notes.extend(environment.secret_note(service, system));
+    environment
+}
+
+/// What the manifests fix because they depend on it: a new default in the image must not move a port away from its
+/// probe, and the store's file must be on the volume.
+fn pinned(variable: &EnvVar, service: &Service, stateful: bool) -> Option<(String, &'static str)> {
+    let prefix = service.name.replace('-', "_").to_uppercase();
+    let key = variable.name.strip_prefix(&prefix)?.strip_prefix("__")?;
+    let port = |found: &Option<crate::workspace::service::Found<u16>>| found.as_ref().map(|found| found.value.to_string());
+    match key {
+        "SERVER__PORT" => Some((port(&service.port)?, "What the Service and the probes rely on.")),
+        "ADMIN__PORT" => Some((port(&service.admin_port)?, "What the Service and the probes rely on.")),
+        "SERVER__HOST" | "ADMIN__HOST" if !matches!(variable.default.as_deref(), Some("0.0.0.0" | "::")) => {
+            Some(("0.0.0.0".into(), "Reachable from outside the pod."))
+        }
+        "STORE__PATH" if stateful => Some((format!("{}/{}.db", data_directory(&service.name), service.name), "On the volume.")),
+        _ => None,
+    }
+}
+
+/// `ORDERS__AUTH__KEY_FILE` of the service `orders` is the key `auth-key` of its Secret.
+fn secret_key(variable: &str, service: &str) -> String {
+    let prefix = format!("{}_", service.replace('-', "_").to_uppercase());
+    let rest = variable.strip_prefix(&prefix).unwrap_or(variable);
+    let rest = rest.strip_suffix("_FILE").unwrap_or(rest);
+    rest.split('_').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-").to_lowercase()
+}
+
+impl Environment {
+    fn add(&mut self, name: &str, value: &str, comment: Option<&str>) {
+        let (name, value, comment) = (name.to_owned(), value.to_owned(), comment.map(str::to_owned));
+        self.variables.push(Variable { name, value, comment });
+    }
+
+    /// How a person makes the Secret.
+    fn secret_note(&self, service: &Service, system: &System) -> Option<Note> {
+        let keys = self.secret_files.iter().map(|secret| &secret.key);
+        let keys = keys.chain(self.secret_variables.iter().map(|secret| &secret.key));
+        let arguments: Vec<_> = keys.map(|key| format!("--from-file={key}=FILE")).collect();
+        let command = format!("kubectl -n {} create secret generic {}", system.namespace, service.name);
+        (!arguments.is_empty()).then(|| {
+            let what = "reads secrets, which no manifest holds".into();
+            Note::about(&service.name, what, format!("create them in each namespace: {command} {}", arguments.join(" ")))
+        })
+    }
+
+    /// Neighbours that say the same share the comment.
+    fn share_comments(&mut self) {
+        let mut previous = None;
+        for variable in &mut self.variables {
+            let comment = variable.comment.clone();
+            if comment == previous {
+                variable.comment = None;
+            }
+            previous = comment;
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! A plan as a unified diff.
+
+use std::fmt::Write as _;
+
+use colored::Colorize as _;
+use similar::{ChangeTag, TextDiff};
+
+use super::FileTree;
+
+const CONTEXT_LINES: usize = 3;
+
+impl FileTree {
+    /// What writing would change, in the form that `patch -p1` takes, colored when stdout is.
+    pub fn diff(&self) -> String {
+        self.changes().map(|(path, file)| unified(path.as_str(), file.replaces.as_deref(), &file.contents)).collect()
+    }
+}
+
+/// One file's diff; `old` is `None` for a new file.
+fn unified(path: &str, old: Option<&[u8]>, new: &[u8]) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = match old {
+        Some(_) => writeln!(text, "{}", format!("--- a/{path}").bold()),
+        None => writeln!(text, "{}", "--- /dev/null".bold()),
+    };
+    let _ = writeln!(text, "{}", format!("+++ b/{path}").bold());
+    let (old, new) = (String::from_utf8_lossy(old.unwrap_or_default()), String::from_utf8_lossy(new));
+    let diff = TextDiff::from_lines(&*old, &*new);
+    for hunk in diff.unified_diff().context_radius(CONTEXT_LINES).iter_hunks() {
+        let _ = writeln!(text, "{}", hunk.header().to_string().cyan());
+        for change in hunk.iter_changes() {
+            let line = format!("{}{}", change.tag(), change.value().trim_end_matches('\n'));
+            let _ = match change.tag() {
+                ChangeTag::Delete => writeln!(text, "{}", line.red()),
+                ChangeTag::Insert => writeln!(text, "{}", line.green()),
+                ChangeTag::Equal => writeln!(text, "{line}"),
+            };
+            if change.missing_newline() {
+                let _ = writeln!(text, "\\ No newline at end of file");
+            }
+        }
+    }
+    text
+}

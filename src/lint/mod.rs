@@ -1,0 +1,14 @@
+//! The engine: runs the rules it is given over a loaded workspace, applies levels and suppressions in one place, and
+//! returns a report. Knows no rule, prints nothing.
+
+pub mod diagnostic;
+pub mod own;
+pub mod rule;
+pub mod run;
+pub mod settings;
+mod suppress;
+
+pub use diagnostic::{Confidence, Diagnostic, Label, Level};
+pub use rule::{Check, Practice, Rule, Tier};
+pub use run::{Failure, Finding, Report, Summary, run};
+pub use settings::{Levels, Selector, Settings};

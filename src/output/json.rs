@@ -1,0 +1,133 @@
+//! One document, schema `cargo-msvc/lint/1` (`docs/schema/lint-1.json`). Deterministic to the byte.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::Texts;
+use crate::lint::{Finding, Label, Level, Practice, Report};
+use crate::workspace::Workspace;
+
+pub const SCHEMA: &str = "cargo-msvc/lint/1";
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    findings: Vec<JsonFinding<'a>>,
+    summary: JsonSummary<'a>,
+}
+
+#[derive(Serialize)]
+struct JsonFinding<'a> {
+    rule: &'a str,
+    code: &'a str,
+    /// `null` for what the engine itself reports.
+    practice: Option<&'a str>,
+    level: &'a str,
+    confidence: &'a str,
+    service: Option<&'a str>,
+    message: &'a str,
+    help: &'a str,
+    #[serde(flatten)]
+    place: JsonPlace<'a>,
+    related: Vec<JsonRelated<'a>>,
+    evidence: &'a [String],
+}
+
+#[derive(Serialize)]
+struct JsonPlace<'a> {
+    file: &'a str,
+    line: u32,
+    column: u32,
+    end_line: u32,
+    end_column: u32,
+}
+
+#[derive(Serialize)]
+struct JsonRelated<'a> {
+    message: &'a str,
+    #[serde(flatten)]
+    place: JsonPlace<'a>,
+}
+
+#[derive(Serialize)]
+struct JsonSummary<'a> {
+    findings: usize,
+    deny: usize,
+    warn: usize,
+    allowed: usize,
+    files: usize,
+    packages: usize,
+    services: usize,
+    by_practice: BTreeMap<&'a str, usize>,
+    by_service: BTreeMap<&'a str, usize>,
+    by_rule: BTreeMap<&'a str, usize>,
+    /// Rules that failed: their findings are missing.
+    failed_rules: Vec<&'a str>,
+}
+
+/// Writes the document and a line break.
+pub fn write(out: &mut dyn Write, report: &Report, workspace: &Workspace) -> io::Result<()> {
+    let texts = Texts::new(&workspace.sources);
+    let document = Document {
+        schema: SCHEMA,
+        findings: report.findings.iter().map(|finding| json_finding(finding, &texts)).collect(),
+        summary: json_summary(report),
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+fn json_finding<'a>(finding: &'a Finding, texts: &Texts<'a>) -> JsonFinding<'a> {
+    let diagnostic = &finding.diagnostic;
+    JsonFinding {
+        rule: finding.rule.id,
+        code: finding.rule.code,
+        practice: finding.rule.practice.map(Practice::id),
+        level: finding.level.id(),
+        confidence: diagnostic.confidence.id(),
+        service: diagnostic.service.as_deref(),
+        message: &diagnostic.message,
+        help: &diagnostic.help,
+        place: json_place(&diagnostic.primary, texts),
+        related: diagnostic
+            .related
+            .iter()
+            .map(|label| JsonRelated { message: &label.text, place: json_place(label, texts) })
+            .collect(),
+        evidence: &diagnostic.evidence,
+    }
+}
+
+fn json_place<'a>(label: &Label, texts: &Texts<'a>) -> JsonPlace<'a> {
+    let place = texts.place(label.at);
+    JsonPlace {
+        file: texts.path(label.at),
+        line: place.start.line,
+        column: place.start.column,
+        end_line: place.end.line,
+        end_column: place.end.column,
+    }
+}
+
+fn json_summary(report: &Report) -> JsonSummary<'_> {
+    let count_by = |key: &dyn Fn(&'_ Finding) -> Option<&str>| {
+        let mut counts = BTreeMap::new();
+        report.findings.iter().filter_map(key).for_each(|key| *counts.entry(key).or_insert(0) += 1);
+        counts
+    };
+    JsonSummary {
+        findings: report.findings.len(),
+        deny: report.count(Level::Deny),
+        warn: report.count(Level::Warn),
+        allowed: report.summary.allowed,
+        files: report.summary.files,
+        packages: report.summary.packages,
+        services: report.summary.services,
+        by_practice: count_by(&|finding| finding.rule.practice.map(Practice::id)),
+        by_service: count_by(&|finding| finding.diagnostic.service.as_deref()),
+        by_rule: count_by(&|finding| Some(finding.rule.id)),
+        failed_rules: report.failures.iter().map(|failure| failure.rule).collect(),
+    }
+}

@@ -1,0 +1,110 @@
+//! What the person's terminal can show, and how audited text is kept from controlling it.
+
+/// How to write for people. Colors are `colored`'s own decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Columns to wrap at.
+    pub width: usize,
+    /// Box drawing, or plain ASCII.
+    pub unicode: bool,
+}
+
+/// Narrower than this nothing can be laid out; wider lines are hard to read.
+const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
+
+impl Style {
+    /// For the terminal that this process writes to.
+    pub fn detect() -> Self {
+        let width = terminal_size::terminal_size().map_or(100, |(terminal_size::Width(width), _)| usize::from(width));
+        // The first that is set decides, as POSIX says.
+        let locale =
+            ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty());
+        let unicode = cfg!(windows) || locale.is_some_and(|locale| names_utf8(&locale));
+        Self { width: width.clamp(*WIDTHS.start(), *WIDTHS.end()), unicode }
+    }
+
+    /// `unicode`, or `ascii` where the terminal cannot show it.
+    pub fn pick<'a>(&self, unicode: &'a str, ascii: &'a str) -> &'a str {
+        if self.unicode { unicode } else { ascii }
+    }
+}
+
+fn names_utf8(locale: &str) -> bool {
+    let locale = locale.to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+/// Text of audited files as a terminal may see it: control characters and those that reorder or hide text are replaced, each
+/// by a character of as many bytes, so that spans still fit. Tabs and line breaks stay.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if is_hostile(c) { stand_in(c) } else { c }).collect()
+}
+
+/// The same for one line: line breaks and tabs become blanks, and what is longer than `limit` characters is cut.
+pub fn printable_line(text: &str, limit: usize) -> String {
+    let line: String = text.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c }).collect();
+    let line = printable(&line);
+    match line.char_indices().nth(limit) {
+        Some((cut, _)) => format!("{}…", &line[..cut]),
+        None => line,
+    }
+}
+
+/// Breaks at blanks; a word longer than the line keeps a line to itself.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+fn is_hostile(c: char) -> bool {
+    let reorders =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}');
+    (c.is_control() && !matches!(c, '\n' | '\t')) || reorders
+}
+
+fn stand_in(c: char) -> char {
+    match c.len_utf8() {
+        1 => '?',
+        2 => '¿',
+        _ => '\u{fffd}',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_cannot_reach_the_terminal() {
+        for (text, shown) in [
+            ("plain é 日本\n\tx", "plain é 日本\n\tx"),
+            ("\u{1b}[31mred\u{7}", "?[31mred?"),
+            ("\u{9b}31m", "¿31m"),
+            ("a\u{202e}b\u{200b}c\u{feff}", "a\u{fffd}b\u{fffd}c\u{fffd}"),
+            ("a\rb", "a?b"),
+        ] {
+            assert_eq!(printable(text), shown);
+            assert_eq!(printable(text).len(), text.len(), "spans must still fit");
+        }
+        assert_eq!(printable_line("a\n\tb\u{1b}", 9), "a  b?");
+        assert_eq!(printable_line("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn locales() {
+        for (locale, utf8) in
+            [("C.UTF-8", true), ("de_DE.utf8", true), ("C", false), ("POSIX", false), ("de_DE.ISO-8859-1", false)]
+        {
+            assert_eq!(names_utf8(locale), utf8, "{locale}");
+        }
+    }
+}

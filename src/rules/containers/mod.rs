@@ -1,0 +1,6 @@
+//! Practice 9: containers and delivery.
+
+pub mod no_container_image;
+pub mod no_health_check;
+pub mod no_probes;
+pub mod unpinned_base_image;

@@ -1,0 +1,3 @@
+//! Practice 1: design for failure.
+
+pub mod no_graceful_shutdown;

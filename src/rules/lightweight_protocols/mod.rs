@@ -1,0 +1,3 @@
+//! Practice 3: lightweight protocols.
+
+pub mod unversioned_api;

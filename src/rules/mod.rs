@@ -1,0 +1,29 @@
+//! The rules: one folder a practice, one file a rule, one list. Pure: model in, diagnostics out.
+
+pub mod containers;
+pub mod data_ownership;
+pub mod design_for_failure;
+mod images;
+pub mod libraries;
+pub mod lightweight_protocols;
+mod paths;
+pub mod resiliency_patterns;
+pub mod security;
+pub mod small_services;
+
+use crate::lint::Rule;
+
+/// Every rule, in code order.
+pub static ALL: &[&Rule] = &[
+    &design_for_failure::no_graceful_shutdown::RULE,
+    &small_services::service_depends_on_service::RULE,
+    &lightweight_protocols::unversioned_api::RULE,
+    &data_ownership::shared_database::RULE,
+    &resiliency_patterns::server_without_timeout::RULE,
+    &resiliency_patterns::blocking_in_async::RULE,
+    &security::hardcoded_secret::RULE,
+    &containers::no_container_image::RULE,
+    &containers::no_health_check::RULE,
+    &containers::unpinned_base_image::RULE,
+    &containers::no_probes::RULE,
+];

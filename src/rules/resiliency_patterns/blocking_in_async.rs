@@ -1,0 +1,110 @@
+use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
+use crate::rules::libraries::{BLOCKING_CALLS, BLOCKING_CLIENTS, OWN_THREAD, RUNTIMES};
+use crate::workspace::query::Node;
+use crate::workspace::reach::Target;
+use crate::workspace::rust::ExprKind;
+use crate::workspace::{Location, Workspace};
+
+crate::declare_rule! {
+    /// A call that blocks its thread stands in async code.
+    ///
+    /// ## Why is this bad?
+    /// An async runtime has about one worker thread for each core. A call that blocks holds one of them, and every request
+    /// that waits on that worker waits too: a handful of slow calls stops the whole service, its health endpoints
+    /// included.
+    ///
+    /// ## Example
+    /// ```rust
+    /// async fn poll(url: &str) -> reqwest::Result<String> {
+    ///     std::thread::sleep(Duration::from_secs(1));
+    ///     reqwest::blocking::get(url)?.text()
+    /// }
+    /// ```
+    ///
+    /// ## Use instead
+    /// ```rust
+    /// async fn poll(url: &str) -> reqwest::Result<String> {
+    ///     tokio::time::sleep(Duration::from_secs(1)).await;
+    ///     reqwest::get(url).await?.text().await
+    /// }
+    /// ```
+    /// Where there is no async version, move the call to a thread that may block: `tokio::task::spawn_blocking(|| …).await`.
+    ///
+    /// ## Not reported when
+    /// - the call stands in a closure handed to `spawn_blocking`, `block_in_place`, `std::thread::spawn` or rayon, or in any
+    ///   other plain closure;
+    /// - it stands in a plain function, unless async code certainly calls that function;
+    /// - no service runs it: tools, subcommands, tests.
+    ///
+    /// `std::fs` is not looked at: reading a small file at start-up is common and harmless.
+    ///
+    /// ## Source
+    /// [Tokio: CPU-bound tasks and blocking code](https://docs.rs/tokio/latest/tokio/index.html#cpu-bound-tasks-and-blocking-code)
+    "blocking-in-async", "MSVC615", Practice::ResiliencyPatterns, Level::Deny, Tier::Default, Check::Workspace(check)
+}
+
+fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
+    for (path, instead) in BLOCKING_CALLS {
+        workspace.calls_to(path).for_each(|call| report(call, &format!("`{path}`"), instead, out));
+    }
+    for (client, methods, instead) in BLOCKING_CLIENTS {
+        for method in *methods {
+            let calls = workspace.methods(method).filter(|call| call.receiver().is_some_and(|receiver| receiver.is_a(client)));
+            calls.for_each(|call| report(call, &format!("`{client}::{method}`"), instead, out));
+        }
+    }
+    let on_runtime =
+        |call: &Node<'_>| call.receiver().is_some_and(|receiver| RUNTIMES.iter().any(|runtime| receiver.is_a(runtime)));
+    let instead =
+        "write `.await` instead; what is not async yet becomes it, or moves to its own thread with `tokio::task::spawn_blocking`";
+    workspace.methods("block_on").filter(on_runtime).for_each(|call| report(call, "`block_on`", instead, out));
+}
+
+fn report(call: Node<'_>, what: &str, instead: &str, out: &mut Vec<Diagnostic>) {
+    let workspace = call.workspace;
+    if on_own_thread(call) {
+        return;
+    }
+    let (service, caller) = if call.is_async() {
+        (workspace.run_by(call), None)
+    } else {
+        let Some(caller) = async_caller(call) else { return };
+        (workspace.run_by(call), Some(caller))
+    };
+    let Some(service) = service else { return };
+    let mut diagnostic = Diagnostic::new(format!("{what} blocks a thread of the async runtime"), call.name_at(), "blocks here")
+        .help(instead)
+        .evidence("looked for: `spawn_blocking`, `block_in_place`, `std::thread`, rayon or another closure around it")
+        .service(&service.name);
+    if let Some(caller) = caller {
+        diagnostic = diagnostic.related(caller, "async code calls it here");
+    }
+    out.push(diagnostic);
+}
+
+/// Whether a closure around it runs on a thread that may block.
+fn on_own_thread(call: Node<'_>) -> bool {
+    call.ancestors().any(|node| {
+        let name = node.method().or_else(|| node.path().and_then(<[_]>::last).map(|name| &**name));
+        matches!(node.kind(), ExprKind::Call { .. } | ExprKind::Method { .. })
+            && name.is_some_and(|name| OWN_THREAD.contains(&name))
+    })
+}
+
+/// Where async code that a service runs calls the plain function around this call, on the same thread for certain.
+fn async_caller(call: Node<'_>) -> Option<Location> {
+    if call.ancestors().any(|node| matches!(node.kind(), ExprKind::Closure { .. } | ExprKind::Async(_))) {
+        return None;
+    }
+    let workspace = call.workspace;
+    let mut places = workspace.graph.places(workspace, &Target::Function(call.function()?));
+    let called = |place: &Node<'_>| {
+        let parent = place.parent();
+        place.method().is_some()
+            || parent.is_some_and(|parent| matches!(parent.kind(), ExprKind::Call { callee, .. } if *callee == place.id))
+    };
+    let found = places.find(|place| {
+        called(place) && place.is_async() && place.ships() && !on_own_thread(*place) && workspace.run_by(*place).is_some()
+    });
+    found.map(Node::name_at)
+}

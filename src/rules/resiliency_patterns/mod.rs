@@ -1,0 +1,4 @@
+//! Timeouts, pools, retries, limits: what keeps one slow part from stopping the rest.
+
+pub mod blocking_in_async;
+pub mod server_without_timeout;

@@ -1,0 +1,103 @@
+//! Which files a spec gets, and what is in them.
+
+use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
+use include_dir::{Dir, File};
+use toml_edit::{Item, TableLike};
+
+use super::render::{render, replace_all};
+use super::{TEMPLATES, lock_file};
+use crate::file_tree::FileTree;
+use crate::service::{ServiceSpec, dns_label};
+
+/// A folder's table of files that not every spec gets.
+const CONDITIONS: &str = "template.toml";
+/// `cargo package` drops a nested directory that holds a `Cargo.toml`, so templates carry a second extension.
+const TEMPLATE_EXTENSION: &str = ".tera";
+
+/// The root of a new workspace: everything but `crates/` and `services/`.
+pub fn workspace_files(workspace_name: &str, spec: &ServiceSpec) -> FileTree {
+    let namespace = dns_label(workspace_name).unwrap_or_else(|| spec.name.to_string());
+    let names = [("example-workspace", workspace_name.to_owned()), ("example-namespace", namespace)];
+    let mut named = FileTree::default();
+    for (path, file) in folder("workspace", spec).iter() {
+        // Only text holds the workspace's name.
+        let contents = match std::str::from_utf8(&file.contents) {
+            Ok(text) => replace_all(text, &names).into_bytes(),
+            Err(_) => file.contents.clone(),
+        };
+        named.create(path, contents);
+    }
+    named.create("Cargo.lock", lock_file(&[spec]));
+    named
+}
+
+/// The chassis crate: the same for every service.
+pub fn chassis_files() -> FileTree {
+    let mut tree = FileTree::default();
+    let folder = embedded("chassis");
+    for file in files(folder) {
+        tree.create(generated_path(folder, file), file.contents());
+    }
+    tree
+}
+
+/// One service.
+pub fn service_files(spec: &ServiceSpec) -> FileTree {
+    folder("service", spec)
+}
+
+fn folder(name: &str, spec: &ServiceSpec) -> FileTree {
+    let folder = embedded(name);
+    let conditions = conditions(folder);
+    let mut tree = FileTree::default();
+    for file in files(folder) {
+        let mut path = generated_path(folder, file);
+        if path == CONDITIONS || path == "Cargo.lock" {
+            continue;
+        }
+        if let Some(condition) = conditions.get(path.as_str()).and_then(Item::as_table_like) {
+            if !holds(condition, spec) {
+                continue;
+            }
+            if let Some(name) = condition.get("becomes").and_then(Item::as_str) {
+                path = name.into();
+            }
+        }
+        let template = file.contents_utf8().unwrap_or_else(|| panic!("{path} is UTF-8"));
+        tree.create(path.clone(), render(path.as_str(), template, spec));
+    }
+    tree
+}
+
+/// Whether a spec has every option that a line of the table names.
+fn holds(condition: &dyn TableLike, spec: &ServiceSpec) -> bool {
+    condition.iter().all(|(option, value)| match option {
+        "store" => value.as_str() == Some(spec.store.as_str()),
+        "auth" => value.as_str() == Some(spec.auth.as_str()),
+        "discovery" => value.as_str() == Some(spec.discovery.as_str()),
+        "public" => value.as_bool() == Some(spec.public),
+        "becomes" => true,
+        _ => panic!("{CONDITIONS}: `{option}` is no option"),
+    })
+}
+
+fn conditions(folder: &Dir<'_>) -> toml_edit::DocumentMut {
+    let text = folder.get_file(folder.path().join(CONDITIONS)).and_then(File::contents_utf8).unwrap_or_default();
+    text.parse().unwrap_or_else(|error| panic!("{}/{CONDITIONS}: {error}", folder.path().display()))
+}
+
+fn embedded(name: &str) -> &'static Dir<'static> {
+    TEMPLATES.get_dir(name).unwrap_or_else(|| panic!("templates/{name} is embedded"))
+}
+
+fn files(folder: &'static Dir<'static>) -> Vec<&'static File<'static>> {
+    let below = folder.dirs().flat_map(files);
+    folder.files().chain(below).collect()
+}
+
+/// Path relative to the folder, without the template extension.
+fn generated_path(folder: &Dir<'_>, file: &File<'_>) -> Utf8PathBuf {
+    let path = file.path().strip_prefix(folder.path()).expect("a folder's files are below it");
+    let path = Utf8Path::from_path(path).expect("template paths are UTF-8").as_str();
+    path.strip_suffix(TEMPLATE_EXTENSION).unwrap_or(path).into()
+}

@@ -1,0 +1,138 @@
+//! What `cargo metadata` says of a workspace, when it answers.
+//!
+//! Cargo is the authority on which packages form a workspace and which targets they have, so its word replaces ours on
+//! those two; names, spans, dependencies and metadata are read from the manifests, which Cargo gives no places for.
+//! Nothing of the audited tree may run or configure this child: it works far from the tree, reads no configuration of
+//! it, installs no toolchain, asks no network, and is stopped when it takes too long.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
+use cargo_metadata::{Metadata, MetadataCommand};
+
+use super::manifest::{Package, Target, TargetKind};
+
+/// Far more than a workspace of a thousand packages takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// `cargo metadata --no-deps --offline` of the workspace that a manifest belongs to.
+///
+/// # Errors
+/// Cargo's own complaint, in one line.
+pub fn metadata(manifest: &Path) -> Result<Metadata, String> {
+    let mut command = MetadataCommand::new();
+    command.no_deps().manifest_path(manifest).current_dir(neutral_directory()).other_options(["--offline".to_owned()]);
+    command.env("RUSTUP_AUTO_INSTALL", "0").env("CARGO_TERM_COLOR", "never");
+    let child = command.cargo_command().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.map_err(|error| format!("cargo cannot be started: {error}"))?;
+    let (success, output, errors) = finish(child)?;
+    if !success {
+        return Err(complaint(&errors));
+    }
+    let json = output.lines().find(|line| line.starts_with('{')).unwrap_or_default();
+    MetadataCommand::parse(json).map_err(|error| format!("its answer cannot be read: {error}"))
+}
+
+/// Where the child works. Cargo and rustup look for configuration in the current directory and above it, so it must be
+/// one that neither the audited tree nor another user of the machine can write to: not the shared temporary directory.
+fn neutral_directory() -> PathBuf {
+    if cfg!(unix) { PathBuf::from("/") } else { std::env::temp_dir() }
+}
+
+fn finish(mut child: Child) -> Result<(bool, String, String), String> {
+    fn drain(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // What was read before a failure is what there is to report.
+            let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
+            String::from_utf8_lossy(&bytes).into_owned()
+        })
+    }
+    let (output, errors) = (drain(child.stdout.take()), drain(child.stderr.take()));
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+            Ok(None) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("no answer within {} seconds", PATIENCE.as_secs()));
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    };
+    let text = |thread: std::thread::JoinHandle<String>| thread.join().unwrap_or_default();
+    Ok((status.success(), text(output), text(errors)))
+}
+
+/// The first error and its deepest cause: Cargo wraps what went wrong in several layers.
+fn complaint(errors: &str) -> String {
+    let lines: Vec<&str> = errors.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let first = lines.iter().find_map(|line| line.strip_prefix("error: ")).or(lines.first().copied());
+    let cause = lines.iter().rposition(|line| *line == "Caused by:").and_then(|at| lines.get(at + 1));
+    match (first, cause) {
+        (Some(first), Some(cause)) if first != *cause => format!("{first}: {cause}"),
+        (Some(first), _) => first.to_owned(),
+        (None, _) => "it failed without a word".to_owned(),
+    }
+}
+
+/// Replaces what `packages` says of workspaces and targets by what Cargo says. `root` is the audited root.
+pub fn apply(packages: &mut [Package], metadata: &Metadata, root: &Path) {
+    let relative = |path: &Utf8Path| -> Option<Utf8PathBuf> {
+        let path = path.as_std_path().strip_prefix(root).ok()?.to_str()?;
+        Some(path.replace('\\', "/").into())
+    };
+    let workspace = relative(&metadata.workspace_root);
+    for known in &metadata.packages {
+        let Some(directory) = known.manifest_path.parent().and_then(relative) else { continue };
+        let Ok(at) = packages.binary_search_by(|package| package.directory.cmp(&directory)) else { continue };
+        let package = &mut packages[at];
+        package.workspace = workspace.clone().unwrap_or_else(|| package.workspace.clone());
+        package.targets = known
+            .targets
+            .iter()
+            .filter_map(|target| {
+                Some(Target { kind: kind(target), name: target.name.clone(), root: relative(&target.src_path)? })
+            })
+            .collect();
+        package.targets.sort();
+    }
+}
+
+fn kind(target: &cargo_metadata::Target) -> TargetKind {
+    if target.is_bin() {
+        TargetKind::Bin
+    } else if target.is_test() {
+        TargetKind::Test
+    } else if target.is_example() {
+        TargetKind::Example
+    } else if target.is_bench() {
+        TargetKind::Bench
+    } else if target.is_custom_build() {
+        TargetKind::BuildScript
+    } else {
+        TargetKind::Lib
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_name_the_cause() {
+        let text = "error: failed to load manifest for workspace member `/w/a`\n\nCaused by:\n  failed to read `/w/a/Cargo.toml`\n\n\
+                    Caused by:\n  No such file or directory (os error 2)\n";
+        assert_eq!(
+            complaint(text),
+            "failed to load manifest for workspace member `/w/a`: No such file or directory (os error 2)"
+        );
+        assert_eq!(complaint("error: toolchain 'x' is not installed\n"), "toolchain 'x' is not installed");
+        assert_eq!(complaint(""), "it failed without a word");
+    }
+}

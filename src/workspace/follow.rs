@@ -1,0 +1,124 @@
+//! Following a value across functions: through parameters, returns, fields and constants of the workspace.
+
+use std::collections::HashSet;
+
+use super::Workspace;
+use super::names::{Definition, FunctionRef, RustIndex, TypeRef};
+use super::query::{Node, Step};
+use super::reach::Target;
+use super::rust::{ExprId, ExprKind};
+
+/// A value is followed to at most this many places: past that it is everywhere.
+const MAX_PLACES: usize = 400;
+
+/// What becomes of a value, as far as the workspace shows.
+#[derive(Debug, Default)]
+pub struct Fate<'w> {
+    /// Methods called on it, and on what those return where that still is the value.
+    pub methods: Vec<Node<'w>>,
+    /// Calls, methods and macros outside the workspace, or not known, that it is handed to.
+    pub given: Vec<Node<'w>>,
+}
+
+impl<'w> Node<'w> {
+    /// What becomes of this value. `through` says which methods return the value itself: a builder's, not a request's.
+    pub fn fate(self, through: &dyn Fn(&str) -> bool) -> Fate<'w> {
+        let mut fate = Fate::default();
+        let mut seen: HashSet<(RustIndex, ExprId)> = HashSet::new();
+        let mut open = vec![self];
+        while let Some(node) = open.pop() {
+            if seen.len() > MAX_PLACES || !seen.insert((node.file, node.id)) {
+                continue;
+            }
+            let steps = node.flow_through(through);
+            for (step, held) in steps {
+                match step {
+                    Step::Method(method) => fate.methods.push(method),
+                    Step::Argument(call) => match call.parameter_of(held) {
+                        Some(uses) => open.extend(uses),
+                        None => {
+                            fate.given.push(call);
+                            // `Data::new(client)`, `ClientBuilder::new(client)`: what comes back holds the value.
+                            if matches!(call.kind(), ExprKind::Call { .. }) {
+                                open.push(call);
+                            }
+                        }
+                    },
+                    Step::Field(literal, name) => {
+                        if let Definition::Type(ty) = literal.definition() {
+                            open.extend(self.workspace.field_uses(ty, name));
+                        }
+                    }
+                    Step::Returned(function) => open.extend(self.workspace.results_of(function)),
+                }
+            }
+            open.extend(node.constant_uses());
+        }
+        fate
+    }
+
+    /// Where the workspace's own function that is called here reads the parameter that `held` is passed as. `None` when
+    /// what is called is not of the workspace, or not known.
+    fn parameter_of(self, held: Node<'w>) -> Option<Vec<Node<'w>>> {
+        let position = self.arguments().position(|argument| argument.id == held.id)?;
+        let definition = match self.kind() {
+            ExprKind::Call { .. } => self.definition(),
+            ExprKind::Method { receiver, name, .. } => match self.with(*receiver).ty() {
+                Definition::Type(ty) => self.workspace.names.method(ty, name).map_or(Definition::Unknown, Definition::Function),
+                _ => Definition::Unknown,
+            },
+            _ => Definition::Unknown,
+        };
+        match definition {
+            Definition::Function(function) => {
+                let item = self.workspace.function(function);
+                let has_self = item.parameters.first().is_some_and(|first| first.name.as_deref() == Some("self"));
+                let by_method = matches!(self.kind(), ExprKind::Method { .. });
+                let name = item.parameters.get(position + usize::from(has_self && by_method))?.name.as_deref()?;
+                let body = self.workspace.body(function)?;
+                Some(body.descendants().filter(|node| node.variable() == Some(name)).collect())
+            }
+            // `Clients(client)`
+            Definition::Type(ty) => Some(self.workspace.field_uses(ty, &position.to_string())),
+            _ => None,
+        }
+    }
+
+    /// Where the constant or static is read whose value this is a part of.
+    fn constant_uses(self) -> Vec<Node<'w>> {
+        if self.function().is_some() {
+            return Vec::new();
+        }
+        let root = self.ancestors().last().unwrap_or(self).id;
+        let constant = self.facts().constants.iter().find(|constant| constant.value == Some(root));
+        let Some(constant) = constant else { return Vec::new() };
+        let graph = &self.workspace.graph;
+        graph.places(self.workspace, &Target::Constant(constant.name.clone())).collect()
+    }
+}
+
+impl Workspace {
+    /// Where a field of a struct is read.
+    pub fn field_uses(&self, ty: TypeRef, field: &str) -> Vec<Node<'_>> {
+        let mut uses = Vec::new();
+        for (file, facts) in self.rust.iter().enumerate() {
+            for (id, expr) in facts.expressions.iter().enumerate() {
+                if let ExprKind::Field { base, name } = &expr.kind
+                    && &**name == field
+                {
+                    let node = Node { workspace: self, file, id: ExprId::new(id) };
+                    if node.with(*base).ty() == Definition::Type(ty) {
+                        uses.push(node);
+                    }
+                }
+            }
+        }
+        uses
+    }
+
+    /// The calls of a function, as values; where it is handed on uncalled, what takes it.
+    pub fn results_of(&self, function: FunctionRef) -> Vec<Node<'_>> {
+        let places = self.graph.places(self, &Target::Function(function));
+        places.filter_map(|place| if matches!(place.kind(), ExprKind::Path(_)) { place.parent() } else { Some(place) }).collect()
+    }
+}

@@ -1,0 +1,163 @@
+//! What a workspace serves: servers and how they end, routes and what stands in front of their paths.
+//!
+//! Built once after load, by location and function; [`Http::of`] narrows it to what one binary can reach.
+
+mod path;
+mod routers;
+mod routes;
+mod servers;
+
+use std::collections::{BTreeSet, HashMap};
+
+use rayon::prelude::*;
+
+use super::calls::Calls;
+use super::manifest::TargetKind;
+use super::names::{CrateId, FunctionRef, RustIndex};
+use super::query::Node;
+use super::rust::ExprId;
+use super::{Location, Service, Workspace};
+
+pub use path::{Purpose, is_version, purpose};
+pub use servers::{Framework, Shutdown};
+
+/// An expression, without the workspace it belongs to.
+pub type Place = (RustIndex, ExprId);
+
+/// Servers and routes of every crate that ships.
+#[derive(Debug, Default)]
+pub struct Http {
+    /// In path and source order.
+    pub servers: Vec<Server>,
+    /// In path and source order.
+    pub routes: Vec<Route>,
+    /// What each binary crate reaches.
+    reach: HashMap<CrateId, BTreeSet<FunctionRef>>,
+}
+
+/// A place where a server is started.
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub framework: Framework,
+    /// The call that makes it: `axum::serve`, `HttpServer::new`.
+    pub place: Place,
+    /// The name to point at.
+    pub at: Location,
+    pub shutdown: Shutdown,
+    /// Methods called on it, in the order found.
+    pub methods: Vec<Place>,
+    /// The function that starts it.
+    pub function: Option<FunctionRef>,
+}
+
+/// A path that a router answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub framework: Framework,
+    /// From the root of the server, one for each place it is nested at; parameters as written.
+    pub paths: Vec<String>,
+    /// Whether `paths` is all of it: no part is computed, and every router it passes through was followed.
+    pub known: bool,
+    pub handlers: Vec<FunctionRef>,
+    /// The handler's name, where it is no function of the workspace.
+    pub handler_name: Option<String>,
+    pub at: Location,
+    pub function: Option<FunctionRef>,
+}
+
+/// What one binary serves.
+pub struct Served<'w> {
+    pub workspace: &'w Workspace,
+    pub reach: &'w BTreeSet<FunctionRef>,
+    pub servers: Vec<&'w Server>,
+    pub routes: Vec<&'w Route>,
+}
+
+impl Http {
+    /// Needs everything else of the workspace to be there.
+    pub fn build(workspace: &Workspace) -> Self {
+        let calls = Calls::build(workspace);
+        let servers = servers::find(workspace, &calls);
+        if servers.is_empty() {
+            return Self::default();
+        }
+        let routes = routes::find(workspace, &calls);
+        let binaries = workspace.names.crates.iter().enumerate().filter(|(_, krate)| krate.kind == TargetKind::Bin);
+        let binaries: Vec<CrateId> = binaries.map(|(id, _)| id).collect();
+        let reach = binaries.into_par_iter().map(|krate| (krate, calls.reach(workspace, krate))).collect();
+        Self { servers, routes, reach }
+    }
+}
+
+impl Workspace {
+    /// What a service serves; `None` for a binary that is not there.
+    pub fn served(&self, service: &Service) -> Option<Served<'_>> {
+        let package = &self.packages[service.package];
+        let target = package.targets.iter().position(|target| target.kind == TargetKind::Bin && target.name == service.binary)?;
+        let krate = self.names.crates.iter().position(|krate| krate.package == service.package && krate.target == target)?;
+        self.served_by(krate)
+    }
+
+    pub fn served_by(&self, krate: CrateId) -> Option<Served<'_>> {
+        let reach = self.http.reach.get(&krate)?;
+        let within = |function: Option<FunctionRef>| function.is_some_and(|function| reach.contains(&function));
+        let servers = self.http.servers.iter().filter(|server| within(server.function)).collect();
+        let routes = self.http.routes.iter().filter(|route| within(route.function)).collect();
+        Some(Served { workspace: self, reach, servers, routes })
+    }
+
+    pub fn node(&self, (file, id): Place) -> Node<'_> {
+        Node { workspace: self, file, id }
+    }
+}
+
+/// Words in the names of functions and modules that start a second server, which is not for callers.
+const SIDE: &[&str] =
+    &["metric", "admin", "health", "prometheus", "probe", "debug", "pprof", "monitor", "telemetry", "console", "internal"];
+
+impl<'w> Served<'w> {
+    /// The servers that callers come for: not those beside them for metrics, health and administration.
+    pub fn traffic(&self) -> Vec<&'w Server> {
+        let (main, side): (Vec<_>, Vec<_>) = self.servers.iter().partition(|server| !self.is_side(server));
+        if !main.is_empty() {
+            return main;
+        }
+        // A worker with nothing but probes and metrics serves no callers, whatever its functions are called.
+        let operational =
+            |route: &&Route| route.paths.iter().all(|path| !matches!(purpose(path), Purpose::Business | Purpose::GraphQl));
+        if self.routes.iter().all(operational) { Vec::new() } else { side }
+    }
+
+    fn is_side(&self, server: &Server) -> bool {
+        let Some(function) = server.function else { return false };
+        let is_side = |name: &str| SIDE.iter().any(|word| name.to_ascii_lowercase().contains(word));
+        let item = self.workspace.function(function);
+        let module = self.workspace.names.modules_of(function.file, item.module).first();
+        let modules = std::iter::successors(module.copied(), |&module| self.workspace.names.modules[module].parent);
+        let owner = item.owner.iter().flat_map(|owner| owner.iter()).any(|name| is_side(name));
+        owner || is_side(&item.name) || modules.map(|module| &self.workspace.names.modules[module].name).any(|name| is_side(name))
+    }
+
+    /// Whether something that the binary reaches is called `name`, or is a path that ends so.
+    pub fn mentions(&self, name: &str) -> bool {
+        self.named(name).next().is_some()
+    }
+
+    /// Every expression of the functions that the binary reaches.
+    pub fn expressions(&self) -> impl Iterator<Item = Node<'w>> {
+        let workspace = self.workspace;
+        self.reach.iter().filter_map(move |&function| workspace.body(function)).flat_map(Node::descendants)
+    }
+
+    /// Reached calls of what stands outside the workspace at `path`.
+    pub fn calls_to(&self, path: &'static str) -> impl Iterator<Item = Node<'w>> {
+        let reach = self.reach;
+        self.workspace.calls_to(path).filter(move |node| node.function().is_some_and(|function| reach.contains(&function)))
+    }
+
+    /// Reached calls, macros, methods and struct literals by the last segment of their name.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = Node<'w>> {
+        let reach = self.reach;
+        self.workspace.named(name).filter(move |node| node.function().is_some_and(|function| reach.contains(&function)))
+    }
+}

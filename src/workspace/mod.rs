@@ -1,0 +1,96 @@
+//! Disk to model, built once: [`load`] walks, parses in parallel and returns an immutable [`Workspace`].
+//!
+//! Only `load.rs` (with `walk.rs` and, for snippets, `sources.rs`) reads the disk, only `cargo.rs` runs `cargo metadata`;
+//! every other module here turns text into (facts, problems).
+
+pub mod calls;
+mod cargo;
+pub mod ci;
+pub mod compose;
+pub mod directive;
+pub mod discovery;
+pub mod dockerfile;
+pub mod documents;
+pub mod follow;
+pub mod http;
+pub mod image;
+pub mod kubernetes;
+pub mod load;
+pub mod manifest;
+pub mod names;
+pub mod query;
+pub mod reach;
+pub mod running;
+pub mod rust;
+pub mod service;
+pub mod settings;
+pub mod sources;
+pub mod sql;
+pub mod values;
+pub mod variables;
+mod walk;
+pub mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use load::load;
+pub use service::Service;
+pub use sources::{FileId, Location, Sources, Span, Spanned};
+
+/// All that is known of an audited tree. Immutable once loaded.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    /// Every file that was read, by [`FileId`]; spans point into it.
+    pub sources: Sources,
+    /// Packages of every Cargo workspace under the root, in path order.
+    pub packages: Vec<manifest::Package>,
+    /// Facts of every Rust file.
+    pub rust: Vec<rust::RustFile>,
+    /// In path order.
+    pub dockerfiles: Vec<dockerfile::Dockerfile>,
+    /// In path order.
+    pub compose: Vec<compose::Compose>,
+    /// Kubernetes objects, in path order, then as they stand in the file.
+    pub kubernetes: Vec<kubernetes::Object>,
+    /// In path order.
+    pub kustomizations: Vec<kubernetes::Kustomization>,
+    /// Configuration files: TOML, YAML, JSON and `.env`, in path order.
+    pub settings: Vec<settings::Settings>,
+    /// SQL migrations, in path order.
+    pub migrations: Vec<FileId>,
+    /// Pipeline definitions, in path order.
+    pub ci: Vec<FileId>,
+    /// What paths in those files mean.
+    pub names: names::Names,
+    /// Calls by name.
+    pub index: query::Index,
+    /// Servers and routes.
+    pub http: http::Http,
+    /// Which functions mention which.
+    pub graph: reach::Graph,
+    /// See [`Workspace::running`].
+    pub running: std::sync::OnceLock<running::Running>,
+    /// The packages' binaries that are services, in name order.
+    pub services: Vec<Service>,
+    /// Comments to the linter, of every kind of file.
+    pub directives: Vec<directive::Directive>,
+    /// What could not be read or parsed: each becomes a diagnostic, never silence.
+    pub problems: Vec<Problem>,
+    /// What limits the audit without being a fault of the tree: Cargo not answering, a template that is no YAML yet, a path
+    /// that leads out of the root. Shown, and no reason to fail.
+    pub notes: Vec<Problem>,
+    /// How long each phase of loading took, in order.
+    pub timings: Vec<(&'static str, std::time::Duration)>,
+}
+
+/// Input that could not be read as what it claims to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where; the whole file when the parser gives no place.
+    pub location: Location,
+    /// What happened, a sentence without a full stop.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}

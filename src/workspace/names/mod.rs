@@ -1,0 +1,292 @@
+//! What a path means: crates, module trees, `use`, re-exports, Cargo renames.
+//!
+//! A file belongs to the crates whose roots reach it through `mod`; a file that no crate reaches is not compiled, and is
+//! not audited.
+
+mod resolve;
+mod tree;
+
+use std::collections::HashMap;
+
+use cargo_metadata::camino::Utf8Path;
+
+use tree::Tree;
+
+use super::manifest::{DependencyKind, Package, TargetKind};
+use super::rust::{Function, FunctionId, ModuleId, Name, RustFile, Segments, TypeItem};
+use super::{FileId, Sources};
+
+/// Index into [`Names::crates`].
+pub type CrateId = usize;
+/// Index into [`Names::modules`].
+pub type ModuleIndex = usize;
+/// Index of a file in [`super::Workspace::rust`].
+pub type RustIndex = usize;
+
+/// A path is followed through at most this many steps: re-exports may form a loop.
+const MAX_STEPS: usize = 64;
+
+/// Globs open modules that hold globs: after this many rounds the rest is left unresolved.
+const GLOB_ROUNDS: usize = 4;
+
+/// A compiled target and its modules.
+#[derive(Clone, Debug)]
+pub struct Crate {
+    /// Index into [`super::Workspace::packages`].
+    pub package: usize,
+    /// Index into that package's targets.
+    pub target: usize,
+    pub kind: TargetKind,
+    /// As code names it.
+    pub name: String,
+    pub root: ModuleIndex,
+}
+
+/// A module of one crate.
+#[derive(Clone, Debug)]
+pub struct ModuleNode {
+    pub krate: CrateId,
+    pub name: Name,
+    pub parent: Option<ModuleIndex>,
+    pub file: RustIndex,
+    pub module: ModuleId,
+    /// It, or a module around it, is compiled for tests only.
+    pub test: bool,
+    items: HashMap<Name, Item>,
+    /// `use path::*`, as written.
+    globs: Vec<Segments>,
+    /// What those globs open: modules of the workspace, and paths outside it.
+    opened: Vec<ModuleIndex>,
+    opened_outside: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Item {
+    Module(ModuleIndex),
+    Function(FunctionRef),
+    Type(TypeRef),
+    Constant,
+    Use(Segments),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionRef {
+    pub file: RustIndex,
+    pub function: FunctionId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TypeRef {
+    pub file: RustIndex,
+    /// Index into [`RustFile::types`].
+    pub index: usize,
+}
+
+/// What a path means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Definition {
+    /// Outside the workspace: `reqwest::Client::new`, by the package's own crate name whatever the code calls it.
+    External(String),
+    Module(ModuleIndex),
+    Function(FunctionRef),
+    Type(TypeRef),
+    /// A constant of the workspace, an enum variant, an associated item that is not written down.
+    Other,
+    Unknown,
+}
+
+/// Crates, modules and methods of a workspace.
+#[derive(Debug, Default)]
+pub struct Names {
+    pub crates: Vec<Crate>,
+    pub modules: Vec<ModuleNode>,
+    /// Modules that a file's module is compiled as: more than one where several crates include the file.
+    of_file: HashMap<(RustIndex, ModuleId), Vec<ModuleIndex>>,
+    /// Inherent and trait methods by type and name.
+    methods: HashMap<TypeRef, HashMap<Name, FunctionRef>>,
+    /// Crate of a package's library.
+    libraries: HashMap<usize, CrateId>,
+    /// What a package's code calls its dependencies: package -> alias -> library or outside crate.
+    dependencies: Vec<HashMap<Name, Dependency>>,
+}
+
+#[derive(Clone, Debug)]
+enum Dependency {
+    Local(usize),
+    External(String),
+}
+
+impl Names {
+    pub fn build(sources: &Sources, packages: &[Package], rust: &[RustFile]) -> Self {
+        let by_path: HashMap<&Utf8Path, RustIndex> =
+            rust.iter().enumerate().map(|(index, file)| (sources.path(file.file), index)).collect();
+        let mut names = Self::default();
+        for (package, manifest) in packages.iter().enumerate() {
+            names.dependencies.push(dependencies(manifest));
+            for (target, declared) in manifest.targets.iter().enumerate() {
+                let Some(&file) = by_path.get(declared.root.as_path()) else { continue };
+                let krate = names.crates.len();
+                let name = declared.name.replace('-', "_");
+                names.crates.push(Crate { package, target, kind: declared.kind, name, root: names.modules.len() });
+                if declared.kind == TargetKind::Lib {
+                    names.libraries.insert(package, krate);
+                }
+                let test = matches!(declared.kind, TargetKind::Test | TargetKind::Bench);
+                let directory = declared.root.parent().unwrap_or(Utf8Path::new("")).to_owned();
+                let mut tree = Tree { sources, by_path: &by_path, rust, names: &mut names, krate, open: Vec::new() };
+                tree.file("".into(), None, file, &directory, test);
+            }
+        }
+        names.collect_items(rust);
+        names.open_globs(rust);
+        names.collect_methods(rust);
+        names
+    }
+
+    /// Modules that this module of a file is compiled as; empty when no crate compiles it.
+    pub fn modules_of(&self, file: RustIndex, module: ModuleId) -> &[ModuleIndex] {
+        self.of_file.get(&(file, module)).map_or(&[], Vec::as_slice)
+    }
+
+    /// What `path` means in `module`. `owner` is what `Self` stands for.
+    pub fn resolve(&self, rust: &[RustFile], module: ModuleIndex, path: &[Name], owner: Option<&Segments>) -> Definition {
+        match path {
+            [first, rest @ ..] if &**first == "Self" => match owner {
+                Some(owner) if owner.first().is_none_or(|first| &**first != "Self") => {
+                    let full: Vec<Name> = owner.iter().chain(rest).cloned().collect();
+                    self.resolve_in(rust, module, &full, &mut { MAX_STEPS })
+                }
+                _ => Definition::Unknown,
+            },
+            _ => self.resolve_in(rust, module, path, &mut { MAX_STEPS }),
+        }
+    }
+
+    /// The method `name` of a type of the workspace.
+    pub fn method(&self, ty: TypeRef, name: &str) -> Option<FunctionRef> {
+        self.methods.get(&ty)?.get(name).copied()
+    }
+
+    /// The crates that `krate`'s code can reach: itself, its package's library, and the workspace's own libraries that
+    /// it depends on, directly or not.
+    pub fn reach(&self, krate: CrateId) -> Vec<CrateId> {
+        let mut found = vec![krate];
+        let mut next = 0;
+        while let Some(&krate) = found.get(next) {
+            next += 1;
+            let package = self.crates[krate].package;
+            let own = self.libraries.get(&package);
+            let local = self.dependencies[package].values().filter_map(|dependency| match dependency {
+                Dependency::Local(package) => self.libraries.get(package),
+                Dependency::External(_) => None,
+            });
+            for &library in own.into_iter().chain(local) {
+                if !found.contains(&library) {
+                    found.push(library);
+                }
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// A crate by the name that the module's package gives it.
+    fn outside(&self, module: ModuleIndex, name: &str) -> Definition {
+        if matches!(name, "std" | "core" | "alloc") {
+            return Definition::External(name.to_owned());
+        }
+        let krate = &self.crates[self.modules[module].krate];
+        match self.dependencies[krate.package].get(name) {
+            Some(Dependency::Local(package)) => match self.libraries.get(package) {
+                Some(&library) => Definition::Module(self.crates[library].root),
+                None => Definition::Unknown,
+            },
+            Some(Dependency::External(name)) => Definition::External(name.clone()),
+            None => match self.libraries.get(&krate.package) {
+                Some(&library) if self.crates[library].name == name => Definition::Module(self.crates[library].root),
+                _ => Definition::Unknown,
+            },
+        }
+    }
+
+    fn collect_items(&mut self, rust: &[RustFile]) {
+        for (file, facts) in rust.iter().enumerate() {
+            let modules =
+                |of_file: &HashMap<_, Vec<ModuleIndex>>, module| of_file.get(&(file, module)).cloned().unwrap_or_default();
+            for (id, function) in facts.functions.iter().enumerate() {
+                if function.owner.is_none() {
+                    let item = FunctionRef { file, function: FunctionId::new(id) };
+                    for module in modules(&self.of_file, function.module) {
+                        self.modules[module].items.entry(function.name.clone()).or_insert(Item::Function(item));
+                    }
+                }
+            }
+            for (index, ty) in facts.types.iter().enumerate() {
+                for module in modules(&self.of_file, ty.module) {
+                    self.modules[module].items.insert(ty.name.clone(), Item::Type(TypeRef { file, index }));
+                }
+            }
+            for constant in &facts.constants {
+                for module in modules(&self.of_file, constant.module) {
+                    self.modules[module].items.entry(constant.name.clone()).or_insert(Item::Constant);
+                }
+            }
+            for import in &facts.uses {
+                for module in modules(&self.of_file, import.module) {
+                    let node = &mut self.modules[module];
+                    match &*import.name {
+                        "*" => node.globs.push(import.path.clone()),
+                        _ => drop(node.items.entry(import.name.clone()).or_insert(Item::Use(import.path.clone()))),
+                    }
+                }
+            }
+        }
+    }
+
+    fn collect_methods(&mut self, rust: &[RustFile]) {
+        let mut methods: HashMap<TypeRef, HashMap<Name, FunctionRef>> = HashMap::new();
+        for (file, facts) in rust.iter().enumerate() {
+            for (id, function) in facts.functions.iter().enumerate() {
+                let Some(owner) = &function.owner else { continue };
+                let Some(&module) = self.modules_of(file, function.module).first() else { continue };
+                if let Definition::Type(ty) = self.resolve(rust, module, owner, None) {
+                    let method = FunctionRef { file, function: FunctionId::new(id) };
+                    methods.entry(ty).or_default().entry(function.name.clone()).or_insert(method);
+                }
+            }
+        }
+        self.methods = methods;
+    }
+}
+
+impl FunctionRef {
+    pub fn get(self, rust: &[RustFile]) -> &Function {
+        rust[self.file].function(self.function)
+    }
+}
+
+impl TypeRef {
+    pub fn get(self, rust: &[RustFile]) -> &TypeItem {
+        &rust[self.file].types[self.index]
+    }
+}
+
+fn dependencies(package: &Package) -> HashMap<Name, Dependency> {
+    let mut found = HashMap::new();
+    for dependency in &package.dependencies {
+        let target = match dependency.local {
+            Some(local) => Dependency::Local(local),
+            None => Dependency::External(dependency.package.replace('-', "_")),
+        };
+        // A normal dependency wins over a dev one of the same name.
+        if dependency.kind == DependencyKind::Normal || !found.contains_key(dependency.alias.as_str()) {
+            found.insert(dependency.alias.as_str().into(), target);
+        }
+    }
+    found
+}
+
+/// Where the facts of a file stand.
+pub fn index_of(rust: &[RustFile], file: FileId) -> Option<RustIndex> {
+    rust.binary_search_by_key(&file, |facts| facts.file).ok()
+}

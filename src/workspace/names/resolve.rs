@@ -1,0 +1,147 @@
+//! Following a path through items, imports, globs, aliases and re-exports.
+
+use super::{Definition, GLOB_ROUNDS, Item, MAX_STEPS, ModuleIndex, Names};
+use crate::workspace::rust::{Name, RustFile, Segments, TypeKind};
+
+impl Names {
+    pub(super) fn resolve_in(&self, rust: &[RustFile], module: ModuleIndex, path: &[Name], steps: &mut usize) -> Definition {
+        let Some((first, rest)) = path.split_first() else { return Definition::Module(module) };
+        let node = &self.modules[module];
+        let start = match &**first {
+            "crate" | "$crate" => Definition::Module(self.crates[node.krate].root),
+            "self" => Definition::Module(module),
+            "super" => node.parent.map_or(Definition::Unknown, Definition::Module),
+            name => match self.item(rust, module, name, steps) {
+                Definition::Unknown => self.outside(module, name),
+                found => found,
+            },
+        };
+        match start {
+            Definition::Unknown => self.through_outside_glob(module, path),
+            start => self.walk(rust, start, rest, steps),
+        }
+    }
+
+    fn walk(&self, rust: &[RustFile], start: Definition, rest: &[Name], steps: &mut usize) -> Definition {
+        let Some((next, after)) = rest.split_first() else { return start };
+        match start {
+            Definition::External(path) => Definition::External(format!("{path}::{}", rest.join("::"))),
+            Definition::Module(module) => match &**next {
+                "super" | "self" => self.resolve_in(rust, module, rest, steps),
+                name => match self.item(rust, module, name, steps) {
+                    Definition::Unknown => self.through_outside_glob(module, rest),
+                    found => self.walk(rust, found, after, steps),
+                },
+            },
+            Definition::Type(ty) => {
+                if let Some(method) = self.method(ty, next) {
+                    return Definition::Function(method);
+                }
+                match &ty.get(rust).kind {
+                    // `type Http = reqwest::Client; Http::new()`
+                    TypeKind::Alias(target) => {
+                        let module = self.modules_of(ty.file, ty.get(rust).module).first();
+                        let (Some(&module), Some(left)) = (module, steps.checked_sub(1)) else { return Definition::Unknown };
+                        *steps = left;
+                        let full: Vec<Name> = target.path.iter().chain(rest).cloned().collect();
+                        self.resolve_in(rust, module, &full, steps)
+                    }
+                    _ => Definition::Other,
+                }
+            }
+            _ => Definition::Other,
+        }
+    }
+
+    /// A name that the module declares, imports, or opens by a glob, as far as the workspace shows it.
+    fn item(&self, rust: &[RustFile], module: ModuleIndex, name: &str, steps: &mut usize) -> Definition {
+        let mut open = vec![module];
+        let mut next = 0;
+        while let Some(&at) = open.get(next) {
+            next += 1;
+            let found = match self.modules[at].items.get(name) {
+                Some(Item::Module(module)) => Definition::Module(*module),
+                Some(Item::Function(function)) => Definition::Function(*function),
+                Some(Item::Type(ty)) => Definition::Type(*ty),
+                Some(Item::Constant) => Definition::Other,
+                Some(Item::Use(path)) => self.import(rust, at, name, path, steps),
+                None => Definition::Unknown,
+            };
+            if found != Definition::Unknown {
+                return found;
+            }
+            for module in &self.modules[at].opened {
+                if !open.contains(module) {
+                    open.push(*module);
+                }
+            }
+        }
+        Definition::Unknown
+    }
+
+    /// The target of `use path` (as `name`). The first segment most often is a crate, which the name being imported must
+    /// not hide: `use tokio;`, `use reqwest as tokio;`.
+    fn import(&self, rust: &[RustFile], module: ModuleIndex, name: &str, path: &Segments, steps: &mut usize) -> Definition {
+        let (Some(first), Some(left)) = (path.first(), steps.checked_sub(1)) else { return Definition::Unknown };
+        *steps = left;
+        let imported_here = matches!(self.modules[module].items.get(first), Some(Item::Use(_)));
+        if &**first == name || imported_here {
+            match self.outside(module, first) {
+                Definition::Unknown if &**first == name => return Definition::Unknown,
+                Definition::Unknown => {}
+                start => return self.walk(rust, start, &path[1..], steps),
+            }
+        }
+        self.resolve_in(rust, module, path, steps)
+    }
+
+    /// `use a::*` of a crate that is not here: a name that nothing else explains comes from there, if no other such glob
+    /// competes for it.
+    fn through_outside_glob(&self, module: ModuleIndex, path: &[Name]) -> Definition {
+        let mut open = vec![module];
+        let mut bases: Vec<&String> = Vec::new();
+        let mut next = 0;
+        while let Some(&at) = open.get(next) {
+            next += 1;
+            let node = &self.modules[at];
+            bases.extend(&node.opened_outside);
+            for module in &node.opened {
+                if !open.contains(module) {
+                    open.push(*module);
+                }
+            }
+        }
+        bases.sort_unstable();
+        bases.dedup();
+        match bases[..] {
+            [base] => Definition::External(format!("{base}::{}", path.join("::"))),
+            _ => Definition::Unknown,
+        }
+    }
+
+    pub(super) fn open_globs(&mut self, rust: &[RustFile]) {
+        for _ in 0..GLOB_ROUNDS {
+            let mut opened = Vec::new();
+            for (index, node) in self.modules.iter().enumerate() {
+                for glob in &node.globs {
+                    match self.import(rust, index, "*", glob, &mut { MAX_STEPS }) {
+                        Definition::Module(target) if target != index && !node.opened.contains(&target) => {
+                            opened.push((index, Ok(target)));
+                        }
+                        Definition::External(base) if !node.opened_outside.contains(&base) => opened.push((index, Err(base))),
+                        _ => {}
+                    }
+                }
+            }
+            if opened.is_empty() {
+                return;
+            }
+            for (index, target) in opened {
+                match target {
+                    Ok(module) => self.modules[index].opened.push(module),
+                    Err(base) => self.modules[index].opened_outside.push(base),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What of the code services run, as against subcommands, tools and start-up errors that stand beside them.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::names::FunctionRef;
+use super::query::Node;
+use super::reach::{Reach, Target};
+use super::rust::{ExprId, ExprKind, FunctionId};
+use super::{Location, Service, Workspace};
+
+/// What each service runs.
+#[derive(Debug, Default)]
+pub struct Running {
+    services: Vec<Reach>,
+}
+
+impl Running {
+    fn of(workspace: &Workspace) -> Self {
+        let reach = |service| {
+            let mode = Mode::of(workspace, service);
+            Reach::of(workspace, service, &|function| mode.left_out(workspace, function))
+        };
+        Self { services: workspace.services.iter().map(reach).collect() }
+    }
+
+    /// The first service that runs this expression, as an index into [`Workspace::services`].
+    pub fn by(&self, node: Node<'_>) -> Option<usize> {
+        self.services.iter().position(|reach| reach.runs(node))
+    }
+}
+
+impl Workspace {
+    /// The first service that runs this expression.
+    pub fn run_by(&self, node: Node<'_>) -> Option<&Service> {
+        self.running().by(node).map(|service| &self.services[service])
+    }
+
+    /// What the services run; worked out when first asked for.
+    pub fn running(&self) -> &Running {
+        self.running.get_or_init(|| Running::of(self))
+    }
+}
+
+/// The way through a binary that ends in serving.
+pub struct Mode {
+    /// Functions that lead to where the service serves.
+    leading: HashSet<FunctionRef>,
+    /// Where it serves.
+    serving: Vec<Location>,
+}
+
+impl Mode {
+    pub fn of(workspace: &Workspace, service: &Service) -> Self {
+        let serving: Vec<Location> = service.evidence.iter().map(|found| found.at).collect();
+        let functions = serving.iter().filter_map(|at| function_at(workspace, *at));
+        Self { leading: workspace.graph.leading_to(workspace, functions), serving }
+    }
+
+    /// Parts of a function on that way that are not on it: the other arms of a `match` on the subcommand, and branches of
+    /// `main` that end the process.
+    pub fn left_out(&self, workspace: &Workspace, function: FunctionRef) -> Vec<Range<ExprId>> {
+        let Some(body) = workspace.body(function).filter(|_| self.leading.contains(&function)) else { return Vec::new() };
+        let mut parts = Vec::new();
+        let mut open = vec![body];
+        while let Some(node) = open.pop() {
+            let branches: Vec<Node<'_>> = match node.kind() {
+                ExprKind::Match { arms, .. } => arms.iter().map(|arm| node.with(*arm)).collect(),
+                ExprKind::If { then, otherwise, .. } => [*then].into_iter().chain(*otherwise).map(|id| node.with(id)).collect(),
+                // What a closure or a task does is not the way, but what is found there.
+                ExprKind::Closure { .. } | ExprKind::Async(_) => continue,
+                _ => Vec::new(),
+            };
+            let leads: Vec<bool> = branches.iter().map(|branch| self.leads(*branch)).collect();
+            let chooses = leads.contains(&true) && chooses_mode(node);
+            let other = branches.iter().zip(leads).filter(|(branch, leads)| !leads && (chooses || ends(**branch)));
+            parts.extend(other.map(|(branch, _)| range(*branch)));
+            open.extend(node.children());
+        }
+        parts
+    }
+
+    fn leads(&self, node: Node<'_>) -> bool {
+        let range = range(node);
+        let here = node.at();
+        let serves = self
+            .serving
+            .iter()
+            .any(|at| at.file == here.file && here.span.start <= at.span.start && at.span.end <= here.span.end);
+        let leads = |function| {
+            node.workspace.graph.of(function).iter().any(|mention| {
+                range.contains(&mention.at)
+                    && matches!(&mention.of, Target::Function(called) if *called != function && self.leading.contains(called))
+            })
+        };
+        serves || node.function().is_some_and(leads)
+    }
+}
+
+/// A `match` or `if` on what was asked for, not on what came back from doing it.
+fn chooses_mode(node: Node<'_>) -> bool {
+    let on = match node.kind() {
+        ExprKind::Match { on, .. } => *on,
+        ExprKind::If { condition, .. } => *condition,
+        _ => return false,
+    };
+    !node.with(on).descendants().any(|part| matches!(part.kind(), ExprKind::Await(_)))
+}
+
+/// Whether a branch ends the function or the process.
+fn ends(branch: Node<'_>) -> bool {
+    let last = match branch.kind() {
+        ExprKind::Arm { body, .. } => return ends(branch.with(*body)),
+        ExprKind::Block(statements) => match statements.last() {
+            Some(last) => branch.with(*last),
+            None => return false,
+        },
+        _ => branch,
+    };
+    match last.kind() {
+        ExprKind::Return(_) => true,
+        ExprKind::Call { .. } | ExprKind::Macro { .. } => {
+            last.path().and_then(<[_]>::last).is_some_and(|name| matches!(&**name, "exit" | "abort" | "bail"))
+        }
+        ExprKind::Block(_) => ends(last),
+        _ => false,
+    }
+}
+
+/// The expressions from this one to its last part: they stand in a row.
+pub fn range(node: Node<'_>) -> Range<ExprId> {
+    let last = node.descendants().map(|part| part.id).max().unwrap_or(node.id);
+    node.id..ExprId::new(last.index() + 1)
+}
+
+/// The innermost function around a place.
+pub fn function_at(workspace: &Workspace, at: Location) -> Option<FunctionRef> {
+    let file = super::names::index_of(&workspace.rust, at.file)?;
+    let facts = &workspace.rust[file];
+    let around = facts.functions.iter().enumerate().filter(|(_, function)| {
+        function.span.start <= at.span.start && at.span.end <= function.span.end && function.body.is_some()
+    });
+    let (index, _) = around.min_by_key(|(_, function)| function.span.end - function.span.start)?;
+    Some(FunctionRef { file, function: FunctionId::new(index) })
+}

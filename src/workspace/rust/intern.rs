@@ -1,0 +1,159 @@
+//! Names and paths are kept once for the whole process: source repeats the same few thousand identifiers millions of
+//! times. What is interned is never given back; a process audits a tree and ends.
+
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::collections::hash_map::DefaultHasher;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// An identifier as written, without `r#`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(&'static str);
+
+/// A path as written, generics left out; a leading `::` is dropped.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Segments(&'static [Name]);
+
+/// Enough for the threads of a big machine not to wait for each other.
+const SHARDS: usize = 64;
+
+type Shards<T> = LazyLock<Vec<Mutex<HashSet<&'static T>>>>;
+
+static NAMES: Shards<str> = LazyLock::new(shards);
+static PATHS: Shards<[Name]> = LazyLock::new(shards);
+
+fn shards<T: ?Sized>() -> Vec<Mutex<HashSet<&'static T>>> {
+    (0..SHARDS).map(|_| Mutex::default()).collect()
+}
+
+fn intern<T: ?Sized + Hash + Eq>(shards: &Shards<T>, value: &T, leak: impl FnOnce() -> &'static T) -> &'static T {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    let shard = &shards[hasher.finish() as usize % SHARDS];
+    let mut known = shard.lock().unwrap_or_else(PoisonError::into_inner);
+    match known.get(value) {
+        Some(known) => known,
+        None => {
+            let leaked = leak();
+            known.insert(leaked);
+            leaked
+        }
+    }
+}
+
+impl Deref for Name {
+    type Target = str;
+    fn deref(&self) -> &str {
+        self.0
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        self.0
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        Self(intern(&NAMES, text, || Box::leak(text.into())))
+    }
+}
+
+impl From<String> for Name {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0, f)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl PartialEq<str> for Name {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl Deref for Segments {
+    type Target = [Name];
+    fn deref(&self) -> &[Name] {
+        self.0
+    }
+}
+
+impl From<&[Name]> for Segments {
+    fn from(names: &[Name]) -> Self {
+        Self(intern(&PATHS, names, || Box::leak(names.into())))
+    }
+}
+
+impl From<Vec<Name>> for Segments {
+    fn from(names: Vec<Name>) -> Self {
+        names.as_slice().into()
+    }
+}
+
+impl<const N: usize> From<[Name; N]> for Segments {
+    fn from(names: [Name; N]) -> Self {
+        names.as_slice().into()
+    }
+}
+
+impl FromIterator<Name> for Segments {
+    fn from_iter<I: IntoIterator<Item = Name>>(names: I) -> Self {
+        names.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl<'a> IntoIterator for &'a Segments {
+    type Item = &'a Name;
+    type IntoIter = std::slice::Iter<'a, Name>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl fmt::Debug for Segments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.join("::"))
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl Serialize for Segments {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Segments {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(Self::from)
+    }
+}

@@ -1,0 +1,387 @@
+//! Following a value inside a function: where it comes from, where it goes, what type is written down for it.
+
+use super::names::{Definition, TypeRef};
+use super::query::{Node, Step, hands_on};
+use super::rust::{ExprId, ExprKind, Segments, Type, TypeKind};
+use super::{Workspace, names};
+
+/// Values are followed through at most this many bindings.
+const MAX_DEPTH: usize = 24;
+
+/// Wrappers whose methods are those of what they hold.
+const TRANSPARENT: &[&str] = &[
+    "Arc",
+    "Rc",
+    "Box",
+    "Option",
+    "Result",
+    "Data",
+    "State",
+    "Extension",
+    "Mutex",
+    "RwLock",
+    "OnceCell",
+    "OnceLock",
+    "LazyLock",
+    "Lazy",
+    "Pin",
+    "MutexGuard",
+    "Cow",
+    "Ref",
+    "RefCell",
+    "Cell",
+    "ManuallyDrop",
+    "Addr",
+];
+
+impl<'w> Node<'w> {
+    /// All that happens to this value in its function: methods called on it (and on what they return), calls it is handed
+    /// to, fields it becomes, being returned. `let` bindings, assignments, blocks and branches are followed.
+    pub fn flow(self) -> Vec<Step<'w>> {
+        self.flow_through(&|_| true).into_iter().map(|(step, _)| step).collect()
+    }
+
+    /// The same, with the expression that holds the value at each step; what a method returns is followed only where
+    /// `through` says that it still is the value.
+    pub fn flow_through(self, through: &dyn Fn(&str) -> bool) -> Vec<(Step<'w>, Node<'w>)> {
+        let mut steps = Vec::new();
+        self.flow_into(&mut steps, &mut Vec::new(), through);
+        steps
+    }
+
+    fn flow_into(self, steps: &mut Vec<(Step<'w>, Node<'w>)>, seen: &mut Vec<ExprId>, through: &dyn Fn(&str) -> bool) {
+        let mut node = self;
+        loop {
+            if seen.contains(&node.id) {
+                return;
+            }
+            seen.push(node.id);
+            let Some(parent) = node.parent() else {
+                // The body itself, or the tail of it.
+                if let Some(function) = node.function() {
+                    steps.push((Step::Returned(function), node));
+                }
+                return;
+            };
+            match parent.kind() {
+                ExprKind::Method { receiver, name, .. } if *receiver == node.id => {
+                    steps.push((Step::Method(parent), node));
+                    if !hands_on(name) && !through(name) {
+                        return;
+                    }
+                }
+                ExprKind::Method { .. } | ExprKind::Macro { .. } => return steps.push((Step::Argument(parent), node)),
+                ExprKind::Call { callee, .. } if *callee != node.id => {
+                    steps.push((Step::Argument(parent), node));
+                    // `Some(client)`, `Arc::new(client)`, `Ok(client)`: still the value.
+                    if !is_wrapper(parent) {
+                        return;
+                    }
+                }
+                ExprKind::Struct { fields, .. } => {
+                    if let Some((name, _)) = fields.iter().find(|(_, value)| *value == node.id) {
+                        steps.push((Step::Field(parent, name), node));
+                    }
+                    return;
+                }
+                ExprKind::Return(_) => {
+                    steps.extend(parent.function().map(|function| (Step::Returned(function), node)));
+                    return;
+                }
+                ExprKind::Let { names, value, .. } => {
+                    if *value == Some(node.id) {
+                        for name in names {
+                            for used in parent.later_uses(name) {
+                                used.flow_into(steps, seen, through);
+                            }
+                        }
+                    }
+                    return;
+                }
+                ExprKind::Assign { left, right } => {
+                    if *right == node.id
+                        && let Some(name) = parent.with(*left).variable()
+                    {
+                        for used in parent.later_uses(name) {
+                            used.flow_into(steps, seen, through);
+                        }
+                    }
+                    return;
+                }
+                ExprKind::Block(statements) => {
+                    if statements.last() != Some(&node.id) {
+                        return;
+                    }
+                }
+                // `LazyLock::new(|| client)`, `cell.get_or_init(|| client)`: the value of the call.
+                ExprKind::Closure { .. } => match parent.parent() {
+                    Some(call) if calls_for_value(call) => {
+                        node = call;
+                        continue;
+                    }
+                    _ => return,
+                },
+                ExprKind::Match { on, .. } => {
+                    if *on == node.id {
+                        return;
+                    }
+                }
+                ExprKind::If { condition, .. } => {
+                    if *condition == node.id {
+                        return;
+                    }
+                }
+                ExprKind::Await(_) | ExprKind::Try(_) | ExprKind::Reference(_) | ExprKind::Arm { .. } | ExprKind::Async(_) => {}
+                _ => return,
+            }
+            node = parent;
+        }
+    }
+
+    /// Where `name`, bound or set by this statement, is read afterwards: later in the same block, until it is bound anew.
+    fn later_uses(self, name: &str) -> Vec<Node<'w>> {
+        let mut uses = Vec::new();
+        let mut statement = self;
+        let Some(block) = self.ancestors().find(|ancestor| {
+            let found = matches!(ancestor.kind(), ExprKind::Block(_));
+            if !found {
+                statement = *ancestor;
+            }
+            found
+        }) else {
+            return uses;
+        };
+        let ExprKind::Block(statements) = block.kind() else { return uses };
+        // `if let Some(x) = … { uses }`: the binding is seen inside the statement itself.
+        if statement.id != self.id {
+            uses.extend(statement.descendants().filter(|node| node.id > self.id && node.variable() == Some(name)));
+        }
+        let after = statements.iter().skip_while(|id| **id != statement.id).skip(1);
+        for id in after {
+            let node = block.with(*id);
+            uses.extend(node.descendants().filter(|node| node.variable() == Some(name)));
+            if let ExprKind::Let { names, .. } = node.kind()
+                && names.iter().any(|bound| &**bound == name)
+            {
+                break;
+            }
+        }
+        uses
+    }
+
+    /// The expression that a local name was bound to before this point, if a single `let` (or the last assignment in the
+    /// same block) says so.
+    pub fn binding(self) -> Option<Node<'w>> {
+        let name = self.variable()?;
+        let mut inner = self;
+        for ancestor in self.ancestors() {
+            if let ExprKind::Block(statements) = ancestor.kind() {
+                let before = statements.iter().take_while(|id| **id != inner.id);
+                for id in before.collect::<Vec<_>>().into_iter().rev() {
+                    let statement = ancestor.with(*id);
+                    match statement.kind() {
+                        ExprKind::Let { names, value, .. } if names.iter().any(|bound| &**bound == name) => {
+                            // A pattern takes the value apart: what a part is, we do not know.
+                            return value.filter(|_| names.len() == 1).map(|value| statement.with(value));
+                        }
+                        ExprKind::Assign { left, right } if statement.with(*left).variable() == Some(name) => {
+                            return Some(statement.with(*right));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            inner = ancestor;
+        }
+        None
+    }
+
+    /// The type written down for this value, wrappers such as `Arc` and `Option` taken off.
+    pub fn ty(self) -> Definition {
+        self.ty_within(MAX_DEPTH)
+    }
+
+    /// Whether that type is the outside type at `path`.
+    pub fn is_a(self, path: &str) -> bool {
+        matches!(self.ty(), Definition::External(found) if found == path)
+    }
+
+    fn ty_within(self, depth: usize) -> Definition {
+        let Some(depth) = depth.checked_sub(1) else { return Definition::Unknown };
+        let node = self.peel();
+        match node.kind() {
+            ExprKind::Path(path) if path.len() == 1 => node.variable_type(&path[0], depth),
+            ExprKind::Struct { .. } => node.definition(),
+            ExprKind::Call { .. } => node.call_type(depth),
+            ExprKind::Field { base, name } => match node.with(*base).ty_within(depth) {
+                Definition::Type(ty) => node.workspace.field_type(ty, name),
+                _ => Definition::Unknown,
+            },
+            ExprKind::Method { receiver, name, .. } => {
+                let receiver = node.with(*receiver).ty_within(depth);
+                match receiver {
+                    Definition::Type(ty) => match node.workspace.names.method(ty, name) {
+                        Some(method) => node.workspace.return_type(method),
+                        None => Definition::Unknown,
+                    },
+                    Definition::External(path) => external_method(&path, name),
+                    _ => Definition::Unknown,
+                }
+            }
+            ExprKind::Block(statements) => match statements.last() {
+                Some(last) => node.with(*last).ty_within(depth),
+                None => Definition::Unknown,
+            },
+            _ => Definition::Unknown,
+        }
+    }
+
+    fn variable_type(self, name: &str, depth: usize) -> Definition {
+        if let Some(ty) = self.annotated(name) {
+            return self.meaning(ty);
+        }
+        if let Some(value) = self.binding() {
+            return value.ty_within(depth);
+        }
+        let Some(function) = self.function() else { return Definition::Unknown };
+        let parameter =
+            self.workspace.function(function).parameters.iter().find(|parameter| parameter.name.as_deref() == Some(name));
+        parameter.map_or(Definition::Unknown, |parameter| self.meaning(&parameter.ty))
+    }
+
+    /// `let client: Client = …`, or a closure's typed parameter.
+    fn annotated(self, name: &str) -> Option<&'w Type> {
+        let mut inner = self;
+        for ancestor in self.ancestors() {
+            match ancestor.kind() {
+                ExprKind::Closure { parameters, .. } => {
+                    let parameter = parameters.iter().find(|parameter| parameter.name.as_deref() == Some(name));
+                    if let Some(parameter) = parameter {
+                        return Some(&parameter.ty).filter(|ty| !ty.path.is_empty());
+                    }
+                }
+                ExprKind::Block(statements) => {
+                    let before: Vec<_> = statements.iter().take_while(|id| **id != inner.id).collect();
+                    for id in before.into_iter().rev() {
+                        if let ExprKind::Let { names, ty, .. } = ancestor.with(*id).kind()
+                            && names.iter().any(|bound| &**bound == name)
+                        {
+                            return ty.as_deref();
+                        }
+                    }
+                }
+                _ => {}
+            }
+            inner = ancestor;
+        }
+        None
+    }
+
+    fn call_type(self, depth: usize) -> Definition {
+        match self.definition() {
+            Definition::Function(function) => self.workspace.return_type(function),
+            Definition::External(path) => {
+                let (base, name) = path.rsplit_once("::").unwrap_or(("", &path));
+                // `Arc::new(client)` and `Some(client)` are transparent.
+                if TRANSPARENT.contains(&base.rsplit("::").next().unwrap_or(base)) {
+                    return self.arguments().next().map_or(Definition::Unknown, |argument| argument.ty_within(depth));
+                }
+                external_method(base, name)
+            }
+            Definition::Unknown | Definition::Other if is_wrapper(self) => {
+                self.arguments().next().map_or(Definition::Unknown, |argument| argument.ty_within(depth))
+            }
+            _ => Definition::Unknown,
+        }
+    }
+
+    /// What a written type means here.
+    pub fn meaning(self, ty: &Type) -> Definition {
+        let Some(&module) = self.modules().first() else { return Definition::Unknown };
+        let owner = self.function().and_then(|function| self.workspace.function(function).owner.as_ref());
+        self.workspace.type_meaning(module, ty, owner)
+    }
+}
+
+impl Workspace {
+    /// What a written type means in a module, transparent wrappers taken off.
+    pub fn type_meaning(&self, module: names::ModuleIndex, ty: &Type, owner: Option<&Segments>) -> Definition {
+        let mut ty = ty;
+        while ty.name().is_some_and(|name| TRANSPARENT.contains(&name)) {
+            match ty.arguments.first() {
+                Some(inner) => ty = inner,
+                None => break,
+            }
+        }
+        match self.names.resolve(&self.rust, module, &ty.path, owner) {
+            Definition::Type(found) => self.through_alias(found),
+            found => found,
+        }
+    }
+
+    fn through_alias(&self, ty: TypeRef) -> Definition {
+        let item = ty.get(&self.rust);
+        match (&item.kind, self.names.modules_of(ty.file, item.module).first()) {
+            (TypeKind::Alias(target), Some(&module)) if target.path.last() != Some(&item.name) => {
+                self.type_meaning(module, target, None)
+            }
+            _ => Definition::Type(ty),
+        }
+    }
+
+    fn field_type(&self, ty: TypeRef, name: &str) -> Definition {
+        let item = ty.get(&self.rust);
+        let (TypeKind::Struct(fields), Some(&module)) = (&item.kind, self.names.modules_of(ty.file, item.module).first()) else {
+            return Definition::Unknown;
+        };
+        let field = fields.iter().find(|field| &*field.name == name);
+        field.map_or(Definition::Unknown, |field| self.type_meaning(module, &field.ty, None))
+    }
+
+    fn return_type(&self, function: names::FunctionRef) -> Definition {
+        let item = self.function(function);
+        match (&item.returns, self.names.modules_of(function.file, item.module).first()) {
+            (Some(ty), Some(&module)) => self.type_meaning(module, ty, item.owner.as_ref()),
+            _ => Definition::Unknown,
+        }
+    }
+}
+
+/// What a method or associated function of an outside type gives back, by the conventions that builders keep: `new`,
+/// `default` and `builder` make one, `build` turns `XBuilder` into `X`, everything else on a builder is the builder.
+fn external_method(base: &str, name: &str) -> Definition {
+    if hands_on(name) {
+        return Definition::External(base.to_owned());
+    }
+    let is_builder = base.ends_with("Builder");
+    match name {
+        "builder" if !is_builder => Definition::External(format!("{base}Builder")),
+        "build" if is_builder => Definition::External(base.trim_end_matches("Builder").to_owned()),
+        "new" | "default" => Definition::External(base.to_owned()),
+        _ if is_builder => Definition::External(base.to_owned()),
+        _ => Definition::Unknown,
+    }
+}
+
+/// A call whose value is what its closure returns.
+fn calls_for_value(call: Node<'_>) -> bool {
+    match call.kind() {
+        ExprKind::Method { name, .. } => {
+            matches!(
+                &**name,
+                "get_or_init" | "get_or_try_init" | "get_or_insert_with" | "unwrap_or_else" | "or_else" | "call_once"
+            )
+        }
+        ExprKind::Call { .. } => is_wrapper(call),
+        _ => false,
+    }
+}
+
+/// `Some(x)`, `Ok(x)`, `Arc::new(x)`, `Box::new(x)`, …
+fn is_wrapper(call: Node<'_>) -> bool {
+    match call.path() {
+        Some([.., last]) if matches!(&**last, "Some" | "Ok") => true,
+        Some([.., base, new]) => &**new == "new" && TRANSPARENT.contains(&&**base),
+        _ => false,
+    }
+}

@@ -1,0 +1,255 @@
+//! Configuration in layers, the later one wins: the defaults in the service's `config.toml`, the TOML file that
+//! `<PREFIX>_CONFIG` names, the environment (`<PREFIX>__SERVER__PORT=8081`). A key nobody knows is an error: a typo
+//! must not silently leave a default in force.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+
+use crate::Identity;
+
+/// Why the configuration cannot be used, and which key is to blame.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("configuration: {0}")]
+    Unreadable(#[from] ::config::ConfigError),
+    #[error("configuration: `{key}` {problem}")]
+    Invalid { key: &'static str, problem: String },
+}
+
+/// The traffic port and its limits.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub host: IpAddr,
+    /// 0 takes any free port.
+    pub port: u16,
+    /// A client that has not sent its headers by then is cut off.
+    #[serde(rename = "header_read_timeout_ms", deserialize_with = "millis")]
+    pub header_read_timeout: Duration,
+    /// The whole request: waiting, reading its body, the handler.
+    #[serde(rename = "request_timeout_ms", deserialize_with = "millis")]
+    pub request_timeout: Duration,
+    /// For a body that a handler still reads after it has begun to answer.
+    #[serde(rename = "body_timeout_ms", deserialize_with = "millis")]
+    pub body_timeout: Duration,
+    pub body_limit_bytes: usize,
+    /// Requests beyond this many at once are refused with 503.
+    pub max_in_flight: usize,
+    /// After SIGTERM, how long callers have to let go of their connections by themselves.
+    #[serde(rename = "linger_ms", deserialize_with = "millis")]
+    pub linger: Duration,
+    /// How long requests may go on after that.
+    #[serde(rename = "drain_ms", deserialize_with = "millis")]
+    pub drain: Duration,
+    /// When the platform kills the process after SIGTERM.
+    #[serde(rename = "grace_ms", deserialize_with = "millis")]
+    pub grace: Duration,
+}
+
+/// The port for probes and metrics.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    pub host: IpAddr,
+    /// 0 takes any free port.
+    pub port: u16,
+    /// A readiness check that takes longer has failed.
+    #[serde(rename = "check_timeout_ms", deserialize_with = "millis")]
+    pub check_timeout: Duration,
+}
+
+/// What to log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// A level, or levels by module: `info,sqlx=warn`.
+    pub level: String,
+}
+
+/// Reads a service's configuration. `defaults` is the text of its `config.toml`.
+pub fn load<T: DeserializeOwned>(service: &Identity, defaults: &str) -> Result<T, ConfigError> {
+    let prefix = service.env_prefix;
+    let mut layers = ::config::Config::builder().add_source(::config::File::from_str(
+        defaults,
+        ::config::FileFormat::Toml,
+    ));
+    if let Some(path) = std::env::var_os(format!("{prefix}_CONFIG")) {
+        layers = layers.add_source(
+            ::config::File::from(PathBuf::from(path)).format(::config::FileFormat::Toml),
+        );
+    }
+    let environment = ::config::Environment::with_prefix(prefix)
+        .prefix_separator("__")
+        .separator("__")
+        .try_parsing(true);
+    Ok(layers.add_source(environment).build()?.try_deserialize()?)
+}
+
+impl Server {
+    /// Refuses numbers that contradict each other.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let positive = [
+            (
+                "server.header_read_timeout_ms",
+                self.header_read_timeout.as_millis(),
+            ),
+            (
+                "server.request_timeout_ms",
+                self.request_timeout.as_millis(),
+            ),
+            ("server.body_timeout_ms", self.body_timeout.as_millis()),
+            ("server.body_limit_bytes", self.body_limit_bytes as u128),
+            ("server.max_in_flight", self.max_in_flight as u128),
+        ];
+        if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            return Err(invalid(key, "must be more than 0"));
+        }
+        if self.drain < self.request_timeout {
+            let problem = format!(
+                "({} ms) is shorter than `server.request_timeout_ms` ({} ms): requests in flight would be cut off",
+                self.drain.as_millis(),
+                self.request_timeout.as_millis()
+            );
+            return Err(invalid("server.drain_ms", problem));
+        }
+        if self.linger + self.drain >= self.grace {
+            let problem = format!(
+                "({} ms) and `server.linger_ms` do not fit into `server.grace_ms` ({} ms): the process would be killed while it drains",
+                self.drain.as_millis(),
+                self.grace.as_millis()
+            );
+            return Err(invalid("server.drain_ms", problem));
+        }
+        Ok(())
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        (self.host, self.port).into()
+    }
+}
+
+impl Admin {
+    pub fn address(&self) -> SocketAddr {
+        (self.host, self.port).into()
+    }
+}
+
+/// An error about one key.
+pub fn invalid(key: &'static str, problem: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid {
+        key,
+        problem: problem.into(),
+    }
+}
+
+/// A secret from its key or from the file that its `_file` twin names, without the line's end. `None` when neither is set.
+pub fn secret(
+    key: &'static str,
+    value: Option<&SecretString>,
+    file: Option<&Path>,
+) -> Result<Option<SecretString>, ConfigError> {
+    match (value, file) {
+        (Some(_), Some(_)) => Err(invalid(key, "and its `_file` twin are both set: keep one")),
+        (Some(value), None) => Ok(Some(value.clone())),
+        (None, Some(file)) => match std::fs::read_to_string(file) {
+            Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).into())),
+            Err(error) => Err(invalid(
+                key,
+                format!("cannot be read from {}: {error}", file.display()),
+            )),
+        },
+        (None, None) => Ok(None),
+    }
+}
+
+/// A duration from a number of milliseconds.
+pub fn millis<'de, D: Deserializer<'de>>(value: D) -> Result<Duration, D::Error> {
+    u64::deserialize(value).map(Duration::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> Server {
+        Server {
+            host: IpAddr::from([127, 0, 0, 1]),
+            port: 0,
+            header_read_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(5),
+            body_timeout: Duration::from_secs(30),
+            body_limit_bytes: 1024,
+            max_in_flight: 8,
+            linger: Duration::from_secs(1),
+            drain: Duration::from_secs(20),
+            grace: Duration::from_secs(35),
+        }
+    }
+
+    #[test]
+    fn contradicting_limits_are_refused_by_name() {
+        assert!(server().check().is_ok());
+        let cases = [
+            (
+                Server {
+                    max_in_flight: 0,
+                    ..server()
+                },
+                "`server.max_in_flight` must be more than 0",
+            ),
+            (
+                Server {
+                    drain: Duration::from_secs(4),
+                    ..server()
+                },
+                "shorter than `server.request_timeout_ms`",
+            ),
+            (
+                Server {
+                    drain: Duration::from_secs(35),
+                    ..server()
+                },
+                "do not fit into `server.grace_ms`",
+            ),
+        ];
+        for (limits, expected) in cases {
+            let error = limits.check().unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_comes_from_one_place_only() {
+        let file = std::env::temp_dir().join(format!("chassis-secret-{}", std::process::id()));
+        std::fs::write(&file, "from file\n").unwrap();
+        let value = SecretString::from("from key");
+        let read = |value, file| secret("auth.key", value, file).map(|found| found.map(reveal));
+        assert_eq!(read(None, None).unwrap(), None);
+        assert_eq!(
+            read(Some(&value), None).unwrap().as_deref(),
+            Some("from key")
+        );
+        assert_eq!(
+            read(None, Some(&file)).unwrap().as_deref(),
+            Some("from file")
+        );
+        assert!(read(Some(&value), Some(&file)).is_err());
+        std::fs::remove_file(&file).unwrap();
+        assert!(
+            read(None, Some(&file))
+                .unwrap_err()
+                .to_string()
+                .contains("cannot be read from")
+        );
+    }
+
+    fn reveal(secret: SecretString) -> String {
+        use secrecy::ExposeSecret;
+        secret.expose_secret().to_owned()
+    }
+}

@@ -1,0 +1,158 @@
+//! Probes, on a port apart from traffic so that overload cannot fail them.
+//!
+//! `/livez` touches nothing: a restart heals no dependency. `/readyz` is false while a dependency fails and from the
+//! moment the service is told to stop. `/startupz` is true once the service listens.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::routing::get;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::config::Admin;
+use crate::{Error, metrics};
+
+/// How a readiness check ends.
+pub type Outcome = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+/// What the probes answer. Clones share it.
+#[derive(Clone)]
+pub struct Health(Arc<Shared>);
+
+struct Shared {
+    started: AtomicBool,
+    draining: AtomicBool,
+    check_timeout: Duration,
+    checks: Vec<Check>,
+}
+
+/// Collects readiness checks.
+#[derive(Default)]
+pub struct Checks(Vec<Check>);
+
+type Check = (&'static str, Box<dyn Fn() -> Outcome + Send + Sync>);
+
+impl Checks {
+    /// Adds a dependency without which this service can answer nothing.
+    pub fn add(
+        mut self,
+        dependency: &'static str,
+        check: impl Fn() -> Outcome + Send + Sync + 'static,
+    ) -> Self {
+        self.0.push((dependency, Box::new(check)));
+        self
+    }
+}
+
+impl Health {
+    pub fn new(admin: &Admin, checks: Checks) -> Self {
+        Self(Arc::new(Shared {
+            started: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            check_timeout: admin.check_timeout,
+            checks: checks.0,
+        }))
+    }
+
+    /// The service listens.
+    pub fn set_started(&self) {
+        self.0.started.store(true, Relaxed);
+    }
+
+    /// The service stops: no new traffic, please.
+    pub fn set_draining(&self) {
+        self.0.draining.store(true, Relaxed);
+    }
+
+    /// While the service stops, every answer asks for its connection to be closed.
+    pub fn ask_to_close<B>(&self, mut response: Response<B>) -> Response<B> {
+        if self.0.draining.load(Relaxed) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        response
+    }
+
+    /// The admin port's routes.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/livez", get(async || "live"))
+            .route("/readyz", get(ready))
+            .route("/startupz", get(started))
+            .route("/metrics", get(render_metrics))
+            .with_state(self.clone())
+    }
+}
+
+async fn started(State(health): State<Health>) -> (StatusCode, &'static str) {
+    match health.0.started.load(Relaxed) {
+        true => (StatusCode::OK, "started"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+    }
+}
+
+async fn ready(State(health): State<Health>) -> (StatusCode, String) {
+    let Shared {
+        started,
+        draining,
+        check_timeout,
+        checks,
+    } = &*health.0;
+    if draining.load(Relaxed) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining".to_owned());
+    }
+    if !started.load(Relaxed) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "starting".to_owned());
+    }
+    for (dependency, check) in checks {
+        let failure = match tokio::time::timeout(*check_timeout, check()).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} ms", check_timeout.as_millis()),
+        };
+        tracing::warn!(dependency, error = failure, "not ready");
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{dependency} is not available"),
+        );
+    }
+    (StatusCode::OK, "ready".to_owned())
+}
+
+async fn render_metrics() -> Result<String, StatusCode> {
+    match metrics::registry() {
+        Ok(registry) => Ok(registry.render()),
+        Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
+    }
+}
+
+/// Asks the service that runs here whether it is ready: the container's health check, where there is no curl.
+pub async fn probe(admin: &Admin) -> Result<(), Error> {
+    let mut address = admin.address();
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    let answer = tokio::time::timeout(Duration::from_secs(2) + admin.check_timeout, async {
+        let mut stream = TcpStream::connect(address).await?;
+        let request =
+            format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.take(4096).read_to_string(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    })
+    .await
+    .map_err(|_| format!("{address} does not answer"))?
+    .map_err(|error| format!("{address} cannot be asked: {error}"))?;
+    if answer.starts_with("HTTP/1.1 200 ") {
+        return Ok(());
+    }
+    let body = answer.rsplit("\r\n").next().unwrap_or_default();
+    Err(format!("not ready: {body}").into())
+}

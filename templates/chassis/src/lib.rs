@@ -1,0 +1,62 @@
+//! The microservice chassis: infrastructure that every service of this workspace shares, and no business code.
+//!
+//! One file a practice:
+//!
+//! - [`config`]: defaults, file, environment; every knob checked before anything starts.
+//! - [`telemetry`]: one JSON line per event on standard output; [`trace_context`] ties lines of several services together.
+//! - [`metrics`]: request rate, errors and durations, for Prometheus.
+//! - [`health`]: `/livez`, `/readyz`, `/startupz` and `/metrics` on the admin port.
+//! - [`inbound`]: the layers around every handler, in their order; [`security_headers`] is one of them.
+//! - [`problem`]: errors as `application/problem+json`, refusals by a layer too; [`extract`]: input that fails as one.
+//! - [`serve`]: listen, serve, and on SIGTERM stop without dropping a request; [`shutdown`] is the signal.
+//! - [`discovery`]: a service's name to its base URL.
+//! - `auth` (feature `jwt`): who is calling.
+//! - `sqlite` (feature `sqlite`): the service's own database.
+
+#[cfg(feature = "jwt")]
+pub mod auth;
+pub mod config;
+pub mod discovery;
+pub mod extract;
+pub mod health;
+pub mod inbound;
+pub mod metrics;
+pub mod problem;
+pub mod security_headers;
+pub mod serve;
+pub mod shutdown;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+pub mod telemetry;
+pub mod trace_context;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+/// What went wrong, for the person who starts the service.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// How the process ends: with 1 and the error when it could not do its work. The error is told to the person who
+/// started it and, once logging works, to the log.
+pub fn exit_code(result: Result<(), Error>) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    tracing::error!(
+        error = &*error as &(dyn std::error::Error + 'static),
+        "stopped"
+    );
+    _ = writeln!(std::io::stderr(), "error: {error}");
+    ExitCode::FAILURE
+}
+
+/// Who this service is.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// Name in logs and in the `aud` claim of tokens.
+    pub name: &'static str,
+    /// Version in logs.
+    pub version: &'static str,
+    /// Prefix of the environment variables that configure it.
+    pub env_prefix: &'static str,
+}

@@ -1,0 +1,134 @@
+//! W3C Trace Context: the identity of the work that a request is part of, carried from service to service.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
+use uuid::Uuid;
+
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Where this request stands in its trace. A handler finds it in the request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    pub trace_id: u128,
+    /// This service's own part of the trace.
+    pub span_id: u64,
+    pub sampled: bool,
+}
+
+impl TraceContext {
+    /// Continues the trace that the caller names, or starts one.
+    pub fn of_request(headers: &HeaderMap) -> Self {
+        let caller = headers
+            .get(TRACEPARENT)
+            .and_then(|value| parse(value.to_str().ok()?));
+        let (trace_id, sampled) = caller.unwrap_or_else(|| (Uuid::new_v4().as_u128(), true));
+        Self {
+            trace_id,
+            span_id: Uuid::new_v4().as_u64_pair().1,
+            sampled,
+        }
+    }
+
+    /// Names this span as the parent of an outgoing request.
+    pub fn inject(&self, headers: &mut HeaderMap) {
+        let flags = u8::from(self.sampled);
+        let value = format!(
+            "00-{:032x}-{:016x}-{flags:02x}",
+            self.trace_id, self.span_id
+        );
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(TRACEPARENT, value);
+        }
+    }
+}
+
+/// Gives every request its place in a trace.
+pub fn attach<B>(mut request: Request<B>) -> Request<B> {
+    let context = TraceContext::of_request(request.headers());
+    request.extensions_mut().insert(context);
+    request
+}
+
+/// Trace id and sampling of a `traceparent`. Later versions may append fields; version `ff` and zero ids are invalid.
+fn parse(value: &str) -> Option<(u128, bool)> {
+    let mut fields = value.split('-');
+    let (version, trace, parent, flags) = (
+        fields.next()?,
+        fields.next()?,
+        fields.next()?,
+        fields.next()?,
+    );
+    let shaped = [(version, 2), (trace, 32), (parent, 16), (flags, 2)]
+        .iter()
+        .all(|(field, length)| {
+            field.len() == *length
+                && field
+                    .bytes()
+                    .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        });
+    if !shaped || version == "ff" || (version == "00" && fields.next().is_some()) {
+        return None;
+    }
+    let trace_id = u128::from_str_radix(trace, 16).ok().filter(|id| *id != 0)?;
+    u64::from_str_radix(parent, 16).ok().filter(|id| *id != 0)?;
+    Some((trace_id, u8::from_str_radix(flags, 16).ok()? & 1 == 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_valid_parent_is_continued_and_nothing_else_is() {
+        let trace = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
+        for (value, expected) in [
+            (
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                Some((trace, true)),
+            ),
+            (
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
+                Some((trace, false)),
+            ),
+            (
+                "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-new",
+                Some((trace, true)),
+            ),
+            (
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-new",
+                None,
+            ),
+            (
+                "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                None,
+            ),
+            (
+                "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+                None,
+            ),
+            (
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+                None,
+            ),
+            (
+                "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+                None,
+            ),
+            ("00-4bf9-00f067aa0ba902b7-01", None),
+            ("", None),
+        ] {
+            assert_eq!(parse(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn the_callee_gets_this_span_as_its_parent() {
+        let mut headers = HeaderMap::new();
+        let here = TraceContext::of_request(&headers);
+        here.inject(&mut headers);
+        let there = TraceContext::of_request(&headers);
+        assert_eq!(there.trace_id, here.trace_id);
+        assert_ne!(there.span_id, here.span_id);
+        let sent = headers[TRACEPARENT].to_str().unwrap();
+        assert!(sent.contains(&format!("-{:016x}-", here.span_id)), "{sent}");
+    }
+}

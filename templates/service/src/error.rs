@@ -1,0 +1,28 @@
+//! What a caller learns when the store fails. What happened inside is logged, not told.
+
+use axum::http::StatusCode;
+use chassis::problem::Problem;
+
+use crate::store::StoreError;
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => {
+                Self::new(StatusCode::NOT_FOUND).detail("there is no such item")
+            }
+            StoreError::NameTaken => {
+                Self::new(StatusCode::CONFLICT).detail("another item has this name")
+            }
+            StoreError::Database(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+                match error {
+                    sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+                        Self::new(StatusCode::SERVICE_UNAVAILABLE).retry_after(1)
+                    }
+                    _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR),
+                }
+            }
+        }
+    }
+}

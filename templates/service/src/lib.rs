@@ -1,0 +1,55 @@
+//! The service's own code, apart from `main` so that tests can call it:
+//!
+//! - [`config`]: its knobs.
+//! - [`routes`]: what it answers.
+//% if store == "sqlite"
+//! - [`store`]: its data, which nobody else touches.
+//! - `error`: what a caller learns when the store fails.
+//% endif
+
+pub mod config;
+//% if store == "sqlite"
+mod error;
+//% endif
+pub mod routes;
+//% if store == "sqlite"
+pub mod store;
+//% endif
+
+use axum::Router;
+//% if auth == "jwt"
+use axum::middleware::from_fn_with_state;
+use chassis::auth::{self, Verifier};
+//% endif
+use chassis::health::{Checks, Health};
+use chassis::{Error, Identity};
+
+pub use config::Config;
+//% if store == "sqlite"
+use store::Store;
+//% endif
+
+pub const SERVICE: Identity = Identity {
+    name: "example-service",
+    version: env!("CARGO_PKG_VERSION"),
+    env_prefix: "EXAMPLE_SERVICE",
+};
+
+/// Opens what the service needs. Returns its routes, not yet behind the chassis's layers, and its health.
+pub async fn build(config: &Config) -> Result<(Router, Health), Error> {
+    //% if auth == "jwt"
+    let verifier = Verifier::new(&SERVICE, &config.auth)?;
+    //% endif
+    let checks = Checks::default();
+    //% if store == "sqlite"
+    let store = Store::open(&config.store).await?;
+    let checks = checks.add("store", store.check());
+    let routes = routes::router(store);
+    //% else
+    let routes = routes::router();
+    //% endif
+    //% if auth == "jwt"
+    let routes = routes.route_layer(from_fn_with_state(verifier, auth::require));
+    //% endif
+    Ok((routes, Health::new(&config.admin, checks)))
+}

@@ -1,0 +1,34 @@
+//! Configuration, telemetry, the service, serve.
+
+use std::process::ExitCode;
+
+use chassis::{health, inbound, serve, telemetry};
+
+use example_service::Config;
+use example_service::SERVICE;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    chassis::exit_code(run().await)
+}
+
+async fn run() -> Result<(), chassis::Error> {
+    let config = Config::load()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => {}
+        ["healthcheck"] => return health::probe(&config.admin).await,
+        //% if auth == "jwt"
+        ["dev-token", "--key-file", file] => {
+            return chassis::auth::print_dev_token(&config.auth, file.as_ref());
+        }
+        _ => return Err("usage: [healthcheck | dev-token --key-file FILE]".into()),
+        //% else
+        _ => return Err("usage: [healthcheck]".into()),
+        //% endif
+    }
+    telemetry::init(&SERVICE, &config.log)?;
+    let (routes, health) = example_service::build(&config).await?;
+    let app = inbound::protect(routes, &config.server);
+    serve::serve(&config.server, &config.admin, health, app).await
+}

@@ -1,0 +1,101 @@
+//! `/v1/items`: create, list, read, replace, delete.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::routing::get;
+use chassis::extract::{Json, Path, Query};
+use chassis::problem::Problem;
+use serde::{Deserialize, Serialize};
+
+use crate::store::{Draft, Item, Store};
+
+const DEFAULT_PAGE: u32 = 50;
+const MAX_PAGE: u32 = 100;
+const MAX_NAME: usize = 100;
+const MAX_QUANTITY: u32 = 1_000_000;
+
+pub fn router(store: Store) -> Router {
+    Router::new()
+        .route("/v1/items", get(list).post(create))
+        .route("/v1/items/{id}", get(read).put(replace).delete(remove))
+        .with_state(store)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    limit: Option<u32>,
+    /// `next` of the page before.
+    cursor: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Items {
+    items: Vec<Item>,
+    /// Ask for the next page with `?cursor=`; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<i64>,
+}
+
+type Created = (StatusCode, [(HeaderName, String); 1], axum::Json<Item>);
+
+async fn create(State(store): State<Store>, Json(draft): Json<Draft>) -> Result<Created, Problem> {
+    let item = store.create(&checked(draft)?).await?;
+    let location = format!("/v1/items/{}", item.id);
+    Ok((
+        StatusCode::CREATED,
+        [(header::LOCATION, location)],
+        axum::Json(item),
+    ))
+}
+
+async fn list(
+    State(store): State<Store>,
+    Query(page): Query<Page>,
+) -> Result<axum::Json<Items>, Problem> {
+    let limit = page.limit.unwrap_or(DEFAULT_PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        let detail = format!("`limit` must be 1 to {MAX_PAGE}");
+        return Err(Problem::new(StatusCode::BAD_REQUEST).detail(detail));
+    }
+    // One more than asked for tells whether there is a next page.
+    let mut items = store.list(page.cursor.unwrap_or(0), limit + 1).await?;
+    let more = items.len() > limit as usize;
+    items.truncate(limit as usize);
+    let next = items.last().filter(|_| more).map(|item| item.id);
+    Ok(axum::Json(Items { items, next }))
+}
+
+async fn read(
+    State(store): State<Store>,
+    Path(id): Path<i64>,
+) -> Result<axum::Json<Item>, Problem> {
+    Ok(axum::Json(store.read(id).await?))
+}
+
+async fn replace(
+    State(store): State<Store>,
+    Path(id): Path<i64>,
+    Json(draft): Json<Draft>,
+) -> Result<axum::Json<Item>, Problem> {
+    Ok(axum::Json(store.replace(id, &checked(draft)?).await?))
+}
+
+async fn remove(State(store): State<Store>, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
+    store.remove(id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn checked(draft: Draft) -> Result<Draft, Problem> {
+    let problem = if draft.name.trim().is_empty() {
+        "`name` must not be empty".to_owned()
+    } else if draft.name.chars().count() > MAX_NAME {
+        format!("`name` must have {MAX_NAME} characters at most")
+    } else if draft.quantity > MAX_QUANTITY {
+        format!("`quantity` must be {MAX_QUANTITY} at most")
+    } else {
+        return Ok(draft);
+    };
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail(problem))
+}

@@ -1,0 +1,117 @@
+//! The items, in the service's own database.
+
+use chassis::health::Outcome;
+use chassis::sqlite::{self, Sqlite, Step};
+use serde::{Deserialize, Serialize};
+use sqlx::SqlitePool;
+
+const SCHEMA: &[Step] = &[(1, "items", include_str!("../migrations/0001_items.sql"))];
+
+#[derive(Clone)]
+pub struct Store {
+    pool: SqlitePool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Item {
+    pub id: i64,
+    pub name: String,
+    pub quantity: u32,
+}
+
+/// An item before it is stored.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draft {
+    pub name: String,
+    pub quantity: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("no such item")]
+    NotFound,
+    #[error("the name is taken")]
+    NameTaken,
+    #[error(transparent)]
+    Database(sqlx::Error),
+}
+
+impl Store {
+    pub async fn open(config: &Sqlite) -> Result<Self, chassis::Error> {
+        Ok(Self {
+            pool: sqlite::open(config, SCHEMA).await?,
+        })
+    }
+
+    /// For readiness: the database answers.
+    pub fn check(&self) -> impl Fn() -> Outcome + Send + Sync + use<> {
+        sqlite::check(self.pool.clone())
+    }
+
+    pub async fn create(&self, draft: &Draft) -> Result<Item, StoreError> {
+        let row = sqlx::query_as(
+            "INSERT INTO items (name, quantity) VALUES (?, ?) RETURNING id, name, quantity",
+        )
+        .bind(&draft.name)
+        .bind(draft.quantity)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(item(row))
+    }
+
+    /// Items with an id above `after`, in id order.
+    pub async fn list(&self, after: i64, limit: u32) -> Result<Vec<Item>, StoreError> {
+        let rows =
+            sqlx::query_as("SELECT id, name, quantity FROM items WHERE id > ? ORDER BY id LIMIT ?")
+                .bind(after)
+                .bind(limit)
+                .fetch_all(&self.pool)
+                .await?;
+        Ok(rows.into_iter().map(item).collect())
+    }
+
+    pub async fn read(&self, id: i64) -> Result<Item, StoreError> {
+        let row = sqlx::query_as("SELECT id, name, quantity FROM items WHERE id = ?")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+        row.map(item).ok_or(StoreError::NotFound)
+    }
+
+    pub async fn replace(&self, id: i64, draft: &Draft) -> Result<Item, StoreError> {
+        let row = sqlx::query_as(
+            "UPDATE items SET name = ?, quantity = ? WHERE id = ? RETURNING id, name, quantity",
+        )
+        .bind(&draft.name)
+        .bind(draft.quantity)
+        .bind(id)
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(item).ok_or(StoreError::NotFound)
+    }
+
+    pub async fn remove(&self, id: i64) -> Result<(), StoreError> {
+        let removed = sqlx::query("DELETE FROM items WHERE id = ?")
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
+        match removed.rows_affected() {
+            0 => Err(StoreError::NotFound),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn item((id, name, quantity): (i64, String, u32)) -> Item {
+    Item { id, name, quantity }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error.as_database_error() {
+            Some(database) if database.is_unique_violation() => Self::NameTaken,
+            _ => Self::Database(error),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The service as `main` assembles it, in this process: no port, a database in memory.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use axum::response::Response;
+use chassis::inbound;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use example_service::Config;
+//% if auth == "jwt"
+use example_service::SERVICE;
+
+pub const KEY: &str = "a key of 32 bytes, for tests only";
+//% endif
+
+/// The defaults, with no port, file or key of the machine.
+pub fn config() -> Config {
+    let mut config = Config::load().expect("the defaults are valid");
+    config.server.host = [127, 0, 0, 1].into();
+    config.server.port = 0;
+    config.admin.host = config.server.host;
+    config.admin.port = 0;
+    //% if store == "sqlite"
+    config.store.path = ":memory:".to_owned();
+    //% endif
+    //% if auth == "jwt"
+    config.auth.key = Some(KEY.into());
+    config.auth.key_file = None;
+    //% endif
+    config
+}
+
+/// The service's routes and those of a test, behind the chassis's layers.
+pub async fn app(config: &Config, extra: Router) -> Router {
+    let (routes, _) = example_service::build(config)
+        .await
+        .expect("the service can start");
+    inbound::protect(routes.merge(extra), &config.server)
+}
+
+/// A request as an accepted caller makes it.
+pub fn request(method: &str, path: &str) -> axum::http::request::Builder {
+    let request = Request::builder().method(method).uri(path);
+    //% if auth == "jwt"
+    let request = request.header("authorization", format!("Bearer {}", token(SERVICE.name)));
+    //% endif
+    request.header("content-type", "application/json")
+}
+//% if auth == "jwt"
+
+/// A valid token for a service.
+pub fn token(audience: &str) -> String {
+    let claims = chassis::auth::Claims {
+        sub: "tester".to_owned(),
+        iss: config().auth.issuer,
+        aud: audience.to_owned(),
+        exp: u64::from(u32::MAX),
+        nbf: 0,
+    };
+    chassis::auth::sign(&claims, &KEY.into()).expect("claims can be signed")
+}
+//% endif
+
+/// What a caller sees of an answer.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+pub async fn send(app: &Router, request: Request<Body>) -> Answer {
+    let response = app
+        .clone()
+        .oneshot(request)
+        .await
+        .expect("the router always answers");
+    answer(response).await
+}
+
+async fn answer(response: Response) -> Answer {
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, 1 << 20)
+        .await
+        .expect("the body can be read");
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    }
+}
+
+/// The answer is an error that says so in the one form that all errors have.
+pub fn assert_problem(answer: &Answer, status: u16) {
+    assert_eq!(answer.status.as_u16(), status, "{}", answer.body);
+    assert_eq!(answer.headers["content-type"], "application/problem+json");
+    assert_eq!(answer.body["status"], status);
+    assert_eq!(
+        answer.body["request_id"],
+        answer.headers["x-request-id"].to_str().unwrap()
+    );
+}

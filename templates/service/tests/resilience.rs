@@ -1,0 +1,235 @@
+//! See it fail: what the service does under faults, overload and shutdown. Each test goes red when its layer goes.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::routing::{get, post};
+use chassis::health::{Checks, Health};
+use chassis::{inbound, serve};
+use common::{app, assert_problem, config, request, send};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::sleep;
+
+fn get_path(path: &str) -> Request {
+    request("GET", path).body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_a_504() {
+    let mut config = config();
+    config.server.request_timeout = Duration::from_millis(20);
+    let slow = Router::new().route("/slow", get(|| sleep(Duration::from_secs(60))));
+    let app = app(&config, slow).await;
+    assert_problem(&send(&app, get_path("/slow")).await, 504);
+}
+
+#[tokio::test]
+async fn overload_is_shed_at_once_and_passes() {
+    let mut config = config();
+    config.server.max_in_flight = 1;
+    let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let held = {
+        let (entered, leave) = (entered.clone(), leave.clone());
+        get(async move || {
+            entered.notify_one();
+            leave.notified().await;
+        })
+    };
+    let app = app(&config, Router::new().route("/held", held)).await;
+    let first = tokio::spawn({
+        let app = app.clone();
+        async move { send(&app, get_path("/held")).await.status }
+    });
+    entered.notified().await;
+    let refused = send(&app, get_path("/held")).await;
+    assert_problem(&refused, 503);
+    assert_eq!(refused.headers["retry-after"], "1");
+    leave.notify_one();
+    assert_eq!(first.await.unwrap(), 200);
+    leave.notify_one();
+    assert_eq!(send(&app, get_path("/held")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_a_413() {
+    let mut config = config();
+    config.server.body_limit_bytes = 10;
+    let sink = Router::new().route("/sink", post(async |body: String| body));
+    let app = app(&config, sink).await;
+    for (bytes, status) in [(10, 200), (11, 413)] {
+        let body = Body::from("x".repeat(bytes));
+        let told = request("POST", "/sink")
+            .header("content-length", bytes)
+            .body(body)
+            .unwrap();
+        assert_eq!(
+            send(&app, told).await.status,
+            status,
+            "{bytes} bytes, told before"
+        );
+        let untold = request("POST", "/sink")
+            .body(Body::from("x".repeat(bytes)))
+            .unwrap();
+        let untold = send(&app, untold).await;
+        assert_eq!(untold.status, status, "{bytes} bytes, not told before");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_a_500_that_tells_nothing() {
+    let broken = Router::new().route(
+        "/broken",
+        get(async || -> () { panic!("the password is 1234") }),
+    );
+    let app = app(&config(), broken).await;
+    let answer = send(&app, get_path("/broken")).await;
+    assert_problem(&answer, 500);
+    assert!(!answer.body.to_string().contains("1234"));
+}
+
+#[tokio::test]
+async fn every_answer_has_its_request_id_and_the_security_headers() {
+    let fine = Router::new().route("/fine", get(async || "fine"));
+    let app = app(&config(), fine).await;
+    for path in ["/fine", "/missing"] {
+        let answer = send(&app, get_path(path)).await;
+        assert!(!answer.headers["x-request-id"].is_empty());
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            (
+                "content-security-policy",
+                "default-src 'none'; frame-ancestors 'none'",
+            ),
+        ] {
+            assert_eq!(answer.headers[name], value, "{path}");
+        }
+    }
+    for (given, kept) in [
+        ("order-7", true),
+        ("two words", false),
+        (&"x".repeat(129), false),
+    ] {
+        let named = request("GET", "/missing").header("x-request-id", given);
+        let answer = send(&app, named.body(Body::empty()).unwrap()).await;
+        assert_problem(&answer, 404);
+        assert_eq!(answer.headers["x-request-id"] == *given, kept, "{given}");
+    }
+}
+//% if auth == "jwt"
+
+#[tokio::test]
+async fn without_a_token_for_this_service_nobody_gets_in() {
+    let app = app(&config(), Router::new()).await;
+    let other = format!("Bearer {}", common::token("another-service"));
+    //% if store == "sqlite"
+    let path = "/v1/items";
+    //% else
+    let path = "/v1/echo";
+    //% endif
+    for authorization in [
+        None,
+        Some("Bearer nonsense"),
+        Some("Basic eDp5"),
+        Some(&*other),
+    ] {
+        let mut request = Request::builder().uri(path);
+        if let Some(value) = authorization {
+            request = request.header("authorization", value);
+        }
+        let answer = send(&app, request.body(Body::empty()).unwrap()).await;
+        assert_problem(&answer, 401);
+        assert!(answer.headers.contains_key("www-authenticate"));
+    }
+}
+//% endif
+
+#[tokio::test]
+async fn shutdown_finishes_what_is_in_flight_and_drops_no_connection() {
+    let mut config = config();
+    config.server.linger = Duration::from_secs(60);
+    let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let held = {
+        let (entered, leave) = (entered.clone(), leave.clone());
+        get(async move || {
+            entered.notify_one();
+            leave.notified().await;
+            "finished"
+        })
+    };
+    let routes = Router::new()
+        .route("/held", held)
+        .route("/fine", get(async || "fine"));
+    let app = inbound::protect(routes, &config.server);
+    let health = Health::new(&config.admin, Checks::default());
+    let listening = serve::listen(&config.server, &config.admin, health).unwrap();
+    let traffic = listening.traffic_address().unwrap();
+    let admin = listening.admin_address().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(async move {
+        let stopped = async { _ = stopped.await };
+        let served = listening.serve_until(app, stopped).await;
+        served.map_err(|error| error.to_string())
+    });
+
+    let mut idle = TcpStream::connect(traffic).await.unwrap();
+    let answer = ask(&mut idle, "/fine").await;
+    assert!(!answer.contains("connection: close"), "{answer}");
+    let mut busy = TcpStream::connect(traffic).await.unwrap();
+    let in_flight = tokio::spawn(async move { ask(&mut busy, "/held").await });
+    entered.notified().await;
+    let mut probe = TcpStream::connect(admin).await.unwrap();
+    assert!(ask(&mut probe, "/readyz").await.starts_with("HTTP/1.1 200"));
+
+    stop.send(()).unwrap();
+    while !ask(&mut probe, "/readyz").await.starts_with("HTTP/1.1 503") {
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert!(ask(&mut probe, "/livez").await.starts_with("HTTP/1.1 200"));
+    // A caller that had its connection open is served once more, and told to let go of it.
+    let answer = ask(&mut idle, "/fine").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"),
+        "{answer}"
+    );
+    assert!(!server.is_finished());
+    leave.notify_one();
+    let answer = in_flight.await.unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.ends_with("finished"),
+        "{answer}"
+    );
+    server.await.unwrap().unwrap();
+    assert!(
+        TcpStream::connect(traffic).await.is_err(),
+        "nobody listens any more"
+    );
+}
+
+#[tokio::test]
+async fn a_failing_dependency_turns_readiness_off_and_leaves_liveness_alone() {
+    let config = config();
+    let checks = Checks::default().add("broker", || Box::pin(async { Err("gone".into()) }));
+    let health = Health::new(&config.admin, checks);
+    health.set_started();
+    let app = health.router();
+    for (path, status) in [("/readyz", 503), ("/livez", 200), ("/startupz", 200)] {
+        assert_eq!(send(&app, get_path(path)).await.status, status, "{path}");
+    }
+}
+
+/// One request on a connection that stays open. Its answer comes in one piece, because it is small.
+async fn ask(stream: &mut TcpStream, path: &str) -> String {
+    let head = format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 4096];
+    let length = stream.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..length]).into_owned()
+}

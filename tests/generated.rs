@@ -1,0 +1,104 @@
+//! What `new` generates is formatted, free of warnings and passes its own tests, with the lock it came with.
+//!
+//! Slow, so not part of a plain `cargo test`: `cargo test --test generated`. Builds share `target/generated`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cargo_msvc::file_tree::FileTree;
+use cargo_msvc::scaffold::{chassis_files, lock_file, service_files, workspace_files};
+use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store};
+
+#[test]
+fn every_kind_of_service_passes_its_own_checks() {
+    for store in [Store::Sqlite, Store::None] {
+        for &auth in Auth::ALL {
+            for (&discovery, public) in Discovery::ALL.iter().zip([true, false]) {
+                let name = format!("{store}-{auth}-{discovery}");
+                let spec = ServiceSpec { store, auth, discovery, public, ..spec(&name) };
+                check(&workspace(&name, &[spec]));
+            }
+        }
+    }
+}
+
+#[test]
+fn services_of_all_kinds_live_in_one_workspace() {
+    let specs = [
+        spec("orders"),
+        ServiceSpec { store: Store::None, ..spec("stock") },
+        ServiceSpec { auth: Auth::None, ..spec("prices") },
+        ServiceSpec { store: Store::None, auth: Auth::None, ..spec("type-x") },
+    ];
+    check(&workspace("together", &specs));
+}
+
+/// Names differ in length, and that must not change how the code has to be formatted.
+#[test]
+fn a_name_of_any_length_leaves_the_code_formatted() {
+    for name in ["a", "service", "test-x", &"n".repeat(63)] {
+        for store in [Store::Sqlite, Store::None] {
+            let root = workspace(&format!("named-{}-{store}", name.len()), &[ServiceSpec { store, ..spec(name) }]);
+            cargo(&root, &["fmt", "--all", "--check"]);
+            cargo(&root, &["metadata", "--locked", "--format-version=1"]);
+        }
+    }
+}
+
+fn spec(name: &str) -> ServiceSpec {
+    ServiceSpec {
+        name: name.parse().unwrap(),
+        protocol: Protocol::Rest,
+        port: 8080,
+        admin_port: 9090,
+        store: Store::Sqlite,
+        discovery: Discovery::Kubernetes,
+        auth: Auth::Jwt,
+        public: false,
+    }
+}
+
+/// Writes a workspace of these services below `target/generated` and returns its root.
+fn workspace(name: &str, specs: &[ServiceSpec]) -> PathBuf {
+    let root = target().join("workspaces").join(name);
+    if root.exists() {
+        std::fs::remove_dir_all(&root).unwrap();
+    }
+    let mut tree = FileTree::default();
+    tree.extend_at("".into(), workspace_files(name, &specs[0]));
+    tree.extend_at("crates/chassis".into(), chassis_files());
+    for spec in specs {
+        tree.extend_at(format!("services/{}", spec.name).as_str().into(), service_files(spec));
+    }
+    tree.create("Cargo.lock", lock_file(&specs.iter().collect::<Vec<_>>()));
+    for (path, file) in tree.iter() {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, &file.contents).unwrap();
+    }
+    root
+}
+
+fn check(root: &Path) {
+    cargo(root, &["fmt", "--all", "--check"]);
+    cargo(root, &["clippy", "--all-targets", "--locked", "--", "-D", "warnings"]);
+    cargo(root, &["test", "--locked"]);
+}
+
+/// Runs cargo in a generated workspace, with the toolchain that runs this test.
+fn cargo(root: &Path, arguments: &[&str]) {
+    let output = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(root)
+        .env("CARGO_TARGET_DIR", target().join("build"))
+        .output()
+        .unwrap();
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "cargo {arguments:?} in {}:\n{out}\n{error}", root.display());
+}
+
+fn target() -> PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), Into::into);
+    target.join("generated")
+}

@@ -1,0 +1,13 @@
+//! The one integration binary: what a person sees of the whole crate.
+
+mod cli;
+mod demo;
+mod deploy;
+mod file_tree;
+mod lint;
+mod load;
+mod new;
+mod output;
+mod rules;
+mod sandbox;
+mod scaffold;

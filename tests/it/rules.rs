@@ -1,0 +1,220 @@
+//! Every fixture of every rule, with all rules on; and the pages that rules are explained by.
+//!
+//! `tests/rules/<rule-id>/bad*/` and `good*/` are patches laid over a clean generated workspace with the services `orders` and
+//! `billing`; one with a `Cargo.toml` of its own at its root is a whole workspace by itself. `removed.txt` lists files of the
+//! generated workspace that the patch takes away. `expected.txt` lists what all `bad*` must give, to the letter; every `good*`
+//! must give nothing. `BLESS=1 cargo test --test it rules` writes the files that are compared here.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::camino::Utf8Path;
+use cargo_msvc::file_tree::FileTree;
+use cargo_msvc::lint::{self, Practice, Rule, Settings, Tier, own};
+use cargo_msvc::output::Texts;
+use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store};
+use cargo_msvc::{rules, scaffold, workspace};
+use rayon::prelude::*;
+
+#[test]
+fn fixtures() {
+    let base = generated();
+    let wrong: Vec<String> = rules::ALL.par_iter().filter_map(|rule| fixtures_of(rule, &base)).collect();
+    assert!(wrong.is_empty(), "{}\nBLESS=1 writes what is found as what is expected", wrong.join("\n"));
+}
+
+#[test]
+fn a_generated_workspace_has_no_finding() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    write(&generated(), directory.path());
+    assert_eq!(found_in(directory.path()), Vec::<String>::new());
+}
+
+#[test]
+fn every_fixture_folder_is_a_rules() {
+    let ids: BTreeSet<String> = rules::ALL.iter().map(|rule| rule.id.to_owned()).collect();
+    for folder in folders(&fixtures_root()) {
+        assert!(ids.contains(&name(&folder)), "{} is no rule's id", folder.display());
+    }
+}
+
+#[test]
+fn rules_are_declared_in_full() {
+    let all: Vec<&Rule> = own::ALL.iter().chain(rules::ALL).copied().collect();
+    let practices = Practice::ALL.map(Practice::id);
+    for (index, rule) in all.iter().enumerate() {
+        let id = rule.id;
+        assert!(id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{id}: words in lower case");
+        assert!(!practices.contains(&id) && id != "tier", "{id} is another key of [lint]");
+        let practice = rule.practice.map_or(0, |practice| practice as u8);
+        assert!(
+            rule.code.len() == 7 && rule.code.starts_with(&format!("MSVC{practice}")),
+            "{id}: {} is no code of its practice",
+            rule.code
+        );
+        let twin = all[..index].iter().find(|other| other.id == rule.id || other.code == rule.code);
+        assert!(twin.is_none(), "{id} and {twin:?} share an id or a code");
+        assert!((10..=110).contains(&rule.summary().len()), "{id}: the summary is one short sentence");
+        for heading in ["Why is this bad?", "Example", "Use instead", "Not reported when", "Source"] {
+            assert!(rule.section(heading).is_some_and(|text| !text.is_empty()), "{id}: no text under `## {heading}`");
+        }
+        assert_eq!(rule.page().matches("```").count() % 2, 0, "{id}: a code block is not closed");
+    }
+    assert!(rules::ALL.is_sorted_by_key(|rule| rule.code), "in code order");
+}
+
+#[test]
+fn pages_follow_the_declarations() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules");
+    let mut index = String::from(
+        "# Rules\n\nGenerated from the declarations in `src/rules`; `cargo msvc lint --explain RULE` shows the same pages.\n",
+    );
+    let mut practice = None;
+    let mut wrong = Vec::new();
+    for rule in own::ALL.iter().chain(rules::ALL) {
+        if practice != Some(rule.practice) {
+            let title = rule
+                .practice
+                .map_or("The linter itself".to_owned(), |practice| format!("{} {}", practice as u8, practice.title()));
+            index += &format!("\n## {title}\n\n| code | rule | level | tier | |\n|---|---|---|---|---|\n");
+            practice = Some(rule.practice);
+        }
+        let (id, code, level, tier) = (rule.id, rule.code, rule.level.id(), rule.tier.id());
+        index += &format!("| {code} | [{id}]({id}.md) | {level} | {tier} | {} |\n", rule.summary());
+        let (summary, rest) =
+            rule.page().split_once('\n').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("a page has sections");
+        let page = format!("# {id} ({code})\n\n{summary}\n\nLevel `{level}`, tier `{tier}`.\n{rest}\n");
+        wrong.extend(compare(&folder.join(format!("{id}.md")), &page));
+    }
+    wrong.extend(compare(&folder.join("README.md"), &index));
+    for page in fs::read_dir(&folder).expect("docs/rules").flatten().map(|entry| entry.path()) {
+        let stem = page.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let known = stem == "README" || own::ALL.iter().chain(rules::ALL).any(|rule| rule.id == stem);
+        if !known {
+            wrong.push(format!("{} is no rule's page", page.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\nBLESS=1 writes the pages", wrong.join("\n"));
+}
+
+/// What is wrong with the fixtures of a rule, if anything.
+fn fixtures_of(rule: &Rule, base: &FileTree) -> Option<String> {
+    let folder = fixtures_root().join(rule.id);
+    let cases = folders(&folder);
+    let has = |kind: &str| cases.iter().any(|case| name(case).starts_with(kind));
+    if !has("bad") || !has("good") {
+        return Some(format!("{}: needs at least one `bad*` and one `good*` fixture in {}", rule.id, folder.display()));
+    }
+    let results: Vec<(String, Vec<String>)> = cases.par_iter().map(|case| (name(case), run_case(case, base))).collect();
+    let mut wrong = Vec::new();
+    let mut expected = String::new();
+    for (case, found) in &results {
+        if case.starts_with("good") {
+            wrong.extend(found.iter().map(|line| format!("{}/{case} must give nothing, but: {line}", rule.id)));
+        } else {
+            wrong.extend(
+                (!found.iter().any(|line| line.contains(rule.code)))
+                    .then(|| format!("{}/{case} does not give {}", rule.id, rule.code)),
+            );
+            found.iter().for_each(|line| expected += &format!("{case}/{line}\n"));
+        }
+    }
+    wrong.extend(compare(&folder.join("expected.txt"), &expected));
+    (!wrong.is_empty()).then(|| wrong.join("\n"))
+}
+
+/// `path:line:column code id: message` of every finding of one fixture.
+fn run_case(case: &Path, base: &FileTree) -> Vec<String> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    if !case.join("Cargo.toml").exists() {
+        write(base, directory.path());
+    }
+    for file in
+        walkdir::WalkDir::new(case).into_iter().map(|entry| entry.expect("readable")).filter(|entry| entry.file_type().is_file())
+    {
+        let path = file.path().strip_prefix(case).expect("inside");
+        if path == Path::new("removed.txt") {
+            for removed in fs::read_to_string(file.path()).expect("text").lines() {
+                fs::remove_file(directory.path().join(removed))
+                    .unwrap_or_else(|error| panic!("{}: {removed}: {error}", case.display()));
+            }
+            continue;
+        }
+        let target = directory.path().join(path);
+        fs::create_dir_all(target.parent().expect("a folder")).expect("create");
+        fs::copy(file.path(), target).expect("copy");
+    }
+    found_in(directory.path())
+}
+
+fn found_in(root: &Path) -> Vec<String> {
+    let workspace = workspace::load(root);
+    let settings = Settings { tier: Tier::Auditor, ..Settings::default() };
+    let report = lint::run(&workspace, rules::ALL, &settings);
+    assert_eq!(report.failures, [], "no rule may fail");
+    let texts = Texts::new(&workspace.sources);
+    let line = |finding: &lint::Finding| {
+        let at = finding.diagnostic.primary.at;
+        let start = texts.place(at).start;
+        let (code, id) = (finding.rule.code, finding.rule.id);
+        format!("{}:{}:{} {code} {id}: {}", texts.path(at), start.line, start.column, finding.diagnostic.message)
+    };
+    report.findings.iter().map(line).collect()
+}
+
+/// A clean workspace with two services.
+fn generated() -> FileTree {
+    let spec = |name: &str, port: u16| ServiceSpec {
+        name: name.parse().expect("a valid name"),
+        protocol: Protocol::Rest,
+        port,
+        admin_port: port + 1010,
+        store: Store::Sqlite,
+        discovery: Discovery::Kubernetes,
+        auth: Auth::Jwt,
+        public: false,
+    };
+    let orders = spec("orders", 8080);
+    let mut tree = scaffold::add::new_workspace("shop", &orders, Utf8Path::new("services/orders")).expect("a plan");
+    tree.extend_at(Utf8Path::new("services/billing"), scaffold::service_files(&spec("billing", 8081)));
+    tree
+}
+
+fn write(tree: &FileTree, root: &Path) {
+    for (path, file) in tree.iter() {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("create");
+        fs::write(path, &file.contents).expect("write");
+    }
+}
+
+/// Says what differs, or, when blessing, writes it.
+fn compare(path: &Path, text: &str) -> Option<String> {
+    let written = fs::read_to_string(path).unwrap_or_default();
+    if written == text {
+        return None;
+    }
+    if std::env::var_os("BLESS").is_some() {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("create");
+        fs::write(path, text).expect("write");
+        return None;
+    }
+    let diff = similar::TextDiff::from_lines(&written, text).unified_diff().header("expected", "found").to_string();
+    Some(format!("{} differs:\n{diff}", path.display()))
+}
+
+fn fixtures_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rules")
+}
+
+fn folders(root: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,157 @@
+//! What `new` would write, for every combination of its options, without building it (`tests/generated` does).
+
+use std::collections::BTreeSet;
+
+use cargo_msvc::file_tree::FileTree;
+use cargo_msvc::scaffold::{chassis_files, lock_file, lock_with_service, service_files, workspace_files};
+use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store};
+use cargo_msvc::workspace::yaml;
+
+const EXAMPLE_TOKENS: &[&str] = &["example-service", "example_service", "EXAMPLE_SERVICE", "example-workspace"];
+
+fn spec(name: &str) -> ServiceSpec {
+    ServiceSpec {
+        name: name.parse().unwrap(),
+        protocol: Protocol::Rest,
+        port: 8123,
+        admin_port: 9133,
+        store: Store::Sqlite,
+        discovery: Discovery::Kubernetes,
+        auth: Auth::Jwt,
+        public: false,
+    }
+}
+
+/// Every combination of the options; and names short, long and close to what Rust, SQL or the template itself say.
+fn specs() -> Vec<ServiceSpec> {
+    let long = "n".repeat(63);
+    let names = ["a", "type-x", "order-items", "service", "items", "select", &long];
+    let mut specs: Vec<_> = names.into_iter().map(spec).collect();
+    for store in [Store::Sqlite, Store::None] {
+        for &auth in Auth::ALL {
+            for &discovery in Discovery::ALL {
+                for public in [false, true] {
+                    specs.push(ServiceSpec { store, auth, discovery, public, ..spec("orders") });
+                }
+            }
+        }
+    }
+    specs
+}
+
+fn everything(spec: &ServiceSpec) -> FileTree {
+    let mut tree = workspace_files("shop", spec);
+    tree.extend_at("crates/chassis".into(), chassis_files());
+    tree.extend_at("services/it".into(), service_files(spec));
+    tree
+}
+
+fn text(tree: &FileTree, path: &str) -> String {
+    let file = tree.get(path).unwrap_or_else(|| panic!("{path} is generated"));
+    String::from_utf8(file.contents.clone()).unwrap()
+}
+
+#[test]
+fn every_combination_renders_to_valid_files_with_nothing_of_the_template_left() {
+    for spec in specs() {
+        let tree = everything(&spec);
+        assert_eq!(tree, everything(&spec), "rendering {spec:?} twice differs");
+        for (path, file) in tree.iter() {
+            let context = format!("{path} of {spec:?}");
+            let text = std::str::from_utf8(&file.contents).unwrap();
+            for token in EXAMPLE_TOKENS.iter().chain(&["«", "»", "\u{1}", ".tera"]) {
+                assert!(!text.contains(token), "`{token}` is left in {context}");
+            }
+            assert!(!text.lines().any(is_tag), "a tag is left in {context}");
+            assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{context} ends in one line feed");
+            assert!(!text.contains("\n\n\n"), "two blank lines in {context}");
+            assert_parses(path.as_str(), text, &context);
+        }
+    }
+}
+
+#[test]
+fn unrendered_templates_parse_in_their_own_language() {
+    for entry in walkdir::WalkDir::new(concat!(env!("CARGO_MANIFEST_DIR"), "/templates")) {
+        let entry = entry.unwrap();
+        if entry.file_type().is_file() {
+            let path = entry.path().to_str().unwrap();
+            let text = std::fs::read_to_string(path).unwrap();
+            assert_parses(path.trim_end_matches(".tera"), &text, path);
+        }
+    }
+}
+
+#[test]
+fn a_spec_gets_the_files_of_its_options_and_no_others() {
+    let files = |store| {
+        let tree = service_files(&ServiceSpec { store, ..spec("orders") });
+        tree.iter().map(|(path, _)| path.to_string()).collect::<BTreeSet<_>>()
+    };
+    let (with, without) = (files(Store::Sqlite), files(Store::None));
+    let only_with: Vec<_> = with.difference(&without).collect();
+    assert_eq!(only_with, ["migrations/0001_items.sql", "src/error.rs", "src/store.rs"]);
+    assert_eq!(without.difference(&with).count(), 0);
+}
+
+#[test]
+fn the_manifest_and_the_configuration_state_the_spec() {
+    for spec in specs() {
+        let tree = service_files(&spec);
+        let manifest: toml_edit::DocumentMut = text(&tree, "Cargo.toml").parse().unwrap();
+        assert_eq!(manifest["package"]["name"].as_str(), Some(spec.name.as_str()));
+        let stated = &manifest["package"]["metadata"]["msvc"];
+        assert_eq!(stated["protocol"].as_str(), Some(spec.protocol.as_str()));
+        assert_eq!(stated["store"].as_str(), Some(spec.store.as_str()));
+        assert_eq!(stated["discovery"].as_str(), Some(spec.discovery.as_str()));
+        assert_eq!(stated["auth"].as_str(), Some(spec.auth.as_str()));
+        assert_eq!(stated.get("public").and_then(toml_edit::Item::as_bool).unwrap_or(false), spec.public);
+        let config: toml_edit::DocumentMut = text(&tree, "config.toml").parse().unwrap();
+        assert_eq!(config["server"]["port"].as_integer(), Some(spec.port.into()));
+        assert_eq!(config["admin"]["port"].as_integer(), Some(spec.admin_port.into()));
+        assert_eq!(config["discovery"]["kind"].as_str(), Some(spec.discovery.as_str()));
+        assert_eq!(config.contains_key("store"), spec.store == Store::Sqlite);
+        assert_eq!(config.contains_key("auth"), spec.auth == Auth::Jwt);
+    }
+}
+
+#[test]
+fn a_second_service_extends_the_lock_as_if_both_had_been_there_from_the_start() {
+    let (orders, stock) = (spec("orders"), ServiceSpec { store: Store::None, ..spec("stock") });
+    let both = lock_file(&[&orders, &stock]);
+    assert_eq!(lock_with_service(&lock_file(&[&orders]), &stock).as_deref(), Some(both.as_str()));
+    let lock: toml_edit::DocumentMut = both.parse().unwrap();
+    let names: Vec<_> =
+        lock["package"].as_array_of_tables().unwrap().iter().map(|package| package["name"].as_str().unwrap()).collect();
+    assert!(names.is_sorted(), "Cargo keeps packages in name order");
+    for name in ["orders", "stock", "chassis"] {
+        assert_eq!(names.iter().filter(|found| **found == name).count(), 1, "{name}");
+    }
+}
+
+#[test]
+fn a_lock_that_knows_too_little_is_left_to_cargo() {
+    for lock in ["", "version = 4\n", "no lock", "version = 4\n\n[[package]]\nname = \"axum\"\nversion = \"0.8.9\"\n"] {
+        assert_eq!(lock_with_service(lock, &spec("orders")), None, "{lock}");
+    }
+}
+
+fn is_tag(line: &str) -> bool {
+    ["//%", "#%", "--%", "<!--%"].iter().any(|mark| line.trim_start().starts_with(mark))
+}
+
+fn assert_parses(path: &str, text: &str, context: &str) {
+    let name = path.rsplit('/').next().unwrap();
+    match name.rsplit_once('.').map_or(name, |(_, extension)| extension) {
+        "rs" => drop(syn::parse_file(text).unwrap_or_else(|error| panic!("{context}: {error}"))),
+        "toml" | "lock" => drop(text.parse::<toml_edit::DocumentMut>().unwrap_or_else(|error| panic!("{context}: {error}"))),
+        "yaml" | "yml" => {
+            let documents = yaml::parse(text).unwrap_or_else(|error| panic!("{context}: {error:?}"));
+            assert!(!documents.is_empty(), "{context}");
+        }
+        "json" | "json5" => drop(serde_json::from_str::<serde_json::Value>(text).unwrap_or_else(|e| panic!("{context}: {e}"))),
+        "Dockerfile" => drop(parse_dockerfile::parse(text).unwrap_or_else(|error| panic!("{context}: {error}"))),
+        "md" | "sql" | "env" | "gitignore" | "dockerignore" => {}
+        other => panic!("{context}: say how `{other}` files are checked"),
+    }
+}

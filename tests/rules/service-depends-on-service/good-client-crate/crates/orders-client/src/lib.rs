@@ -1,0 +1,4 @@
+/// What `orders` answers.
+pub struct Order {
+    pub id: u64,
+}
