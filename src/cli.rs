@@ -126,6 +126,13 @@ pub struct Plan {
     pub diff: bool,
 }
 
+impl Plan {
+    /// Nothing is written.
+    pub fn only_looks(self) -> bool {
+        self.dry_run || self.diff
+    }
+}
+
 macro_rules! offered {
     ($name:ident of $model:ty { $($(#[$meta:meta])* $variant:ident),+ $(,)? }) => {
         /// The values of the model that `new` can generate today.

@@ -1,6 +1,7 @@
 //! What `new` generates is formatted, free of warnings and passes its own tests, with the lock it came with.
 //!
-//! Slow, so not part of a plain `cargo test`: `cargo test --test generated`. Builds share `target/generated`.
+//! Slow, so not part of a plain `cargo test`: `cargo test --test generated`. Builds share `target/generated`; the workspaces
+//! themselves stand elsewhere, where no `rustfmt.toml` of ours is above them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,6 +9,7 @@ use std::process::Command;
 use cargo_msvc::file_tree::FileTree;
 use cargo_msvc::scaffold::{chassis_files, lock_file, service_files, workspace_files};
 use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store};
+use tempfile::TempDir;
 
 #[test]
 fn every_kind_of_service_passes_its_own_checks() {
@@ -16,7 +18,7 @@ fn every_kind_of_service_passes_its_own_checks() {
             for (&discovery, public) in Discovery::ALL.iter().zip([true, false]) {
                 let name = format!("{store}-{auth}-{discovery}");
                 let spec = ServiceSpec { store, auth, discovery, public, ..spec(&name) };
-                check(&workspace(&name, &[spec]));
+                check(workspace(&name, &[spec]).path());
             }
         }
     }
@@ -30,7 +32,7 @@ fn services_of_all_kinds_live_in_one_workspace() {
         ServiceSpec { auth: Auth::None, ..spec("prices") },
         ServiceSpec { store: Store::None, auth: Auth::None, ..spec("type-x") },
     ];
-    check(&workspace("together", &specs));
+    check(workspace("together", &specs).path());
 }
 
 /// Names differ in length, and that must not change how the code has to be formatted.
@@ -39,8 +41,8 @@ fn a_name_of_any_length_leaves_the_code_formatted() {
     for name in ["a", "service", "test-x", &"n".repeat(63)] {
         for store in [Store::Sqlite, Store::None] {
             let root = workspace(&format!("named-{}-{store}", name.len()), &[ServiceSpec { store, ..spec(name) }]);
-            cargo(&root, &["fmt", "--all", "--check"]);
-            cargo(&root, &["metadata", "--locked", "--format-version=1"]);
+            cargo(root.path(), &["fmt", "--all", "--check"]);
+            cargo(root.path(), &["metadata", "--locked", "--format-version=1"]);
         }
     }
 }
@@ -58,12 +60,9 @@ fn spec(name: &str) -> ServiceSpec {
     }
 }
 
-/// Writes a workspace of these services below `target/generated` and returns its root.
-fn workspace(name: &str, specs: &[ServiceSpec]) -> PathBuf {
-    let root = target().join("workspaces").join(name);
-    if root.exists() {
-        std::fs::remove_dir_all(&root).unwrap();
-    }
+/// A workspace of these services.
+fn workspace(name: &str, specs: &[ServiceSpec]) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
     let mut tree = FileTree::default();
     tree.extend_at("".into(), workspace_files(name, &specs[0]));
     tree.extend_at("crates/chassis".into(), chassis_files());
@@ -72,7 +71,7 @@ fn workspace(name: &str, specs: &[ServiceSpec]) -> PathBuf {
     }
     tree.create("Cargo.lock", lock_file(&specs.iter().collect::<Vec<_>>()));
     for (path, file) in tree.iter() {
-        let path = root.join(path);
+        let path = root.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, &file.contents).unwrap();
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use colored::Colorize as _;
 use miette::{Result, miette};
 
-use super::{Outcome, Terminal, print};
+use super::{Outcome, Terminal, finish_interrupted_write, print};
 use crate::cli::DeployManifests;
 use crate::deploy::image::{self, ImageSetting};
 use crate::deploy::note::Note;
@@ -38,6 +38,7 @@ pub fn run(args: &DeployManifests, terminal: Terminal) -> Result<Outcome> {
     }
     let beside = if args.path == Path::new(".") { PathBuf::new() } else { args.path.clone() };
     let out = args.out.clone().unwrap_or_else(|| beside.join("deploy"));
+    finish_interrupted_write(&out, args.check || args.plan.only_looks(), terminal)?;
     let target = target(args, &root, &out, &workspace)?;
     let manifests = deploy::plan(&workspace, &settings, &[], &target);
     if manifests.managed.is_empty() {

@@ -11,7 +11,7 @@ use super::{Outcome, Terminal};
 use crate::cli::{Lint, LintFormat};
 use crate::lint::{Level, Report, Rule, Selector, Settings, own};
 use crate::output::human::Options;
-use crate::output::{Style, explain, github, human, json, notes, rules as rule_list, sarif, services};
+use crate::output::{explain, github, human, json, notes, rules as rule_list, sarif, services};
 use crate::workspace::{self, Workspace};
 use crate::{config, rules};
 
@@ -19,7 +19,7 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     let known: Vec<&'static Rule> = own::ALL.iter().chain(rules::ALL).copied().collect();
     if let Some(name) = &args.explain {
         let rule = find_rule(name, &known)?;
-        return print(|out| explain::write(out, rule, Style::detect()));
+        return print(|out| explain::write(out, rule, terminal.style()));
     }
     if args.list_rules {
         return match args.format {
@@ -48,7 +48,7 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
         };
     }
     if !terminal.quiet && args.format == LintFormat::Human {
-        notes::write(&mut io::stderr(), &workspace, Style::detect()).into_diagnostic()?;
+        notes::write(&mut io::stderr(), &workspace, terminal.style()).into_diagnostic()?;
     }
     let settings = config::resolve(&config, &workspace, &known).map_err(|error| miette::Report::from(*error))?;
     let settings = Settings { select, ignore, ..settings };
@@ -56,7 +56,7 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     clock.time("render", || print_report(&report, &workspace, &known, args.format, terminal))?;
     if terminal.verbose > 0 {
         clock.phases.splice(..1, workspace.timings.iter().copied());
-        clock.show(&report, terminal.verbose);
+        clock.show(&report, terminal);
     }
     outcome(&report)
 }
@@ -82,7 +82,7 @@ fn print_report(
     format: LintFormat,
     terminal: Terminal,
 ) -> Result<Outcome> {
-    let options = Options { style: Style::detect(), quiet: terminal.quiet, verbose: terminal.verbose > 0 };
+    let options = Options { style: terminal.style(), quiet: terminal.quiet, verbose: terminal.verbose > 0 };
     print(|out| match format {
         LintFormat::Human => human::write(out, report, workspace, options),
         LintFormat::Json => json::write(out, report, workspace),
@@ -148,13 +148,13 @@ impl Clock {
     }
 
     /// On standard error, so that standard output stays what it is without `-v`; each rule's own time at `-vv`.
-    fn show(&self, report: &Report, verbose: u8) {
+    fn show(&self, report: &Report, terminal: Terminal) {
         let phases: Vec<_> = self.phases.iter().map(|(phase, took)| format!("{phase} {took:.1?}")).collect();
-        eprintln!("{} {}", "timing".dimmed(), phases.join(", "));
-        if verbose > 1 {
+        terminal.say(format!("{} {}", terminal.paint_stderr("timing".dimmed()), phases.join(", ")));
+        if terminal.verbose > 1 {
             let mut timings = report.timings.clone();
             timings.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
-            timings.iter().for_each(|(rule, took)| eprintln!("  {took:>9.1?}  {rule}"));
+            timings.iter().for_each(|(rule, took)| terminal.say(format!("  {took:>9.1?}  {rule}")));
         }
     }
 }

@@ -9,11 +9,14 @@ pub mod terminal;
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _};
+use miette::miette;
 
 use crate::cli::{Cli, Command};
+use crate::file_tree;
 pub use terminal::{Terminal, print};
 
 /// How a command that did its work ended.
@@ -81,4 +84,22 @@ fn completions(shell: clap_complete::Shell) -> miette::Result<Outcome> {
     clap_complete::generate(shell, &mut Cli::command(), "cargo-msvc", &mut script);
     print(script)?;
     Ok(Outcome::Clean)
+}
+
+/// Completes a write that an earlier run was killed in, before anything is read that it changes. A run that only looks
+/// (`--dry-run`, `--diff`, `--check`) is refused instead: what it would see is neither the old tree nor the new one.
+fn finish_interrupted_write(root: &Path, only_looks: bool, terminal: Terminal) -> miette::Result<()> {
+    if only_looks && file_tree::interrupted(root) {
+        return Err(miette!(
+            help = "run the command without --dry-run, --diff and --check: it completes that write first",
+            "an earlier run was killed while it wrote in `{}`",
+            root.display()
+        ));
+    }
+    if !only_looks {
+        for path in file_tree::recover(root)? {
+            terminal.status("Completed", format!("{path}, which an interrupted run had left"));
+        }
+    }
+    Ok(())
 }

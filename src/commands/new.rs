@@ -13,9 +13,9 @@ use miette::{IntoDiagnostic as _, Report, miette};
 
 use self::git::Repository;
 use self::place::Place;
-use super::{Outcome, Terminal, print};
-use crate::cli::{New, Plan};
-use crate::file_tree::{self, FileTree};
+use super::{Outcome, Terminal, finish_interrupted_write, print};
+use crate::cli::New;
+use crate::file_tree::FileTree;
 use crate::scaffold::add::{self, AddError, CHASSIS_DIRECTORY};
 use crate::service::{Auth, ServiceName, ServiceSpec};
 
@@ -52,9 +52,8 @@ pub fn create(args: &New, terminal: Terminal) -> miette::Result<Option<String>> 
     let name = parse_name(&args.name)?;
     let place = place::find(&here, args.workspace.as_deref(), name.as_str())?;
     let (Place::Existing(root) | Place::New(root)) = &place;
-    finish_interrupted(root, args.plan, terminal)?;
+    finish_interrupted_write(root, args.plan.only_looks(), terminal)?;
     let planned = plan(args, name, place)?;
-    let only_shown = args.plan.dry_run || args.plan.diff;
     if args.plan.dry_run {
         print(listing(&planned.files))?;
     } else if args.plan.diff {
@@ -66,7 +65,7 @@ pub fn create(args: &New, terminal: Terminal) -> miette::Result<Option<String>> 
     for note in &planned.notes {
         terminal.warn(note);
     }
-    Ok((!only_shown).then(|| next_commands(&planned, &here, terminal)))
+    Ok((!args.plan.only_looks()).then(|| next_commands(&planned, &here, terminal)))
 }
 
 fn parse_name(text: &str) -> miette::Result<ServiceName> {
@@ -74,23 +73,6 @@ fn parse_name(text: &str) -> miette::Result<ServiceName> {
         Some(suggestion) => miette!(help = format!("try `{suggestion}`"), "{error}"),
         None => miette!(help = "a name is made of lowercase letters, digits and `-`, for example `order-items`", "{error}"),
     })
-}
-
-/// Completes a write that an earlier run was killed in, before anything is read that it changes.
-fn finish_interrupted(root: &Path, plan: Plan, terminal: Terminal) -> miette::Result<()> {
-    if (plan.dry_run || plan.diff) && file_tree::interrupted(root) {
-        return Err(miette!(
-            help = "run the command without --dry-run and --diff: it completes that write first",
-            "an earlier run was killed while it wrote in `{}`",
-            root.display()
-        ));
-    }
-    if !plan.dry_run && !plan.diff {
-        for path in file_tree::recover(root)? {
-            terminal.status("Completed", format!("{path}, which an interrupted run had left"));
-        }
-    }
-    Ok(())
 }
 
 fn plan(args: &New, name: ServiceName, place: Place) -> miette::Result<Planned> {

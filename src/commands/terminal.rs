@@ -3,11 +3,14 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::ops::RangeInclusive;
 
 use colored::{ColoredString, Colorize as _};
 use miette::{GraphicalReportHandler, GraphicalTheme, ThemeCharacters, ThemeStyles};
+use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::cli::{Color, Global};
+use crate::output::Style;
 
 /// What the command line and the environment say about output.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,7 +21,14 @@ pub struct Terminal {
     pub color_stdout: bool,
     /// Color on stderr.
     pub color_stderr: bool,
+    /// Whether the locale has box-drawing characters.
+    pub unicode: bool,
 }
+
+/// Narrower than this nothing can be laid out; wider lines are hard to read.
+const WIDTHS: RangeInclusive<usize> = 40..=120;
+/// Where the output is no terminal.
+const USUAL_WIDTH: usize = 100;
 
 impl Terminal {
     /// Reads the environment and sets up `colored` and miette, once for the process.
@@ -29,15 +39,20 @@ impl Terminal {
             verbose: global.verbose,
             color_stdout: wants_color(global.color, io::stdout().is_terminal(), env),
             color_stderr: wants_color(global.color, io::stderr().is_terminal(), env),
+            unicode: wants_unicode(env),
         };
         colored::control::set_override(terminal.color_stdout);
-        let width = terminal_size::terminal_size_of(io::stderr()).map_or(100, |(width, _)| usize::from(width.0).clamp(40, 120));
-        let handler = GraphicalReportHandler::new_themed(theme(terminal.color_stderr, wants_unicode(env)))
+        let handler = GraphicalReportHandler::new_themed(theme(terminal.color_stderr, terminal.unicode))
             .with_links(false)
-            .with_width(width);
+            .with_width(width(terminal_size_of(io::stderr())));
         // Fails only when a hook is set already, which then does the same.
         let _ = miette::set_hook(Box::new(move |_| Box::new(handler.clone())));
         terminal
+    }
+
+    /// How long texts are laid out on stdout.
+    pub fn style(&self) -> Style {
+        Style { width: width(terminal_size_of(io::stdout())), unicode: self.unicode }
     }
 
     /// A side effect, as Cargo prints one: `     Created services/orders`. Nothing when quiet.
@@ -96,6 +111,11 @@ fn wants_color(choice: Color, is_terminal: bool, env: impl Fn(&str) -> Option<Os
         Color::Auto if set("CLICOLOR_FORCE") && !is("CLICOLOR_FORCE", "0") => true,
         Color::Auto => is_terminal && !is("CLICOLOR", "0") && !is("TERM", "dumb"),
     }
+}
+
+fn width(size: Option<(Width, Height)>) -> usize {
+    let columns = size.map_or(USUAL_WIDTH, |(width, _)| width.0.into());
+    columns.clamp(*WIDTHS.start(), *WIDTHS.end())
 }
 
 /// Whether the locale can show box-drawing characters.

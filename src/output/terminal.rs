@@ -9,29 +9,11 @@ pub struct Style {
     pub unicode: bool,
 }
 
-/// Narrower than this nothing can be laid out; wider lines are hard to read.
-const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
-
 impl Style {
-    /// For the terminal that this process writes to.
-    pub fn detect() -> Self {
-        let width = terminal_size::terminal_size().map_or(100, |(terminal_size::Width(width), _)| usize::from(width));
-        // The first that is set decides, as POSIX says.
-        let locale =
-            ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty());
-        let unicode = cfg!(windows) || locale.is_some_and(|locale| names_utf8(&locale));
-        Self { width: width.clamp(*WIDTHS.start(), *WIDTHS.end()), unicode }
-    }
-
     /// `unicode`, or `ascii` where the terminal cannot show it.
     pub fn pick<'a>(&self, unicode: &'a str, ascii: &'a str) -> &'a str {
         if self.unicode { unicode } else { ascii }
     }
-}
-
-fn names_utf8(locale: &str) -> bool {
-    let locale = locale.to_ascii_lowercase();
-    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 /// Text of audited files as a terminal may see it: control characters and those that reorder or hide text are replaced, each
@@ -97,14 +79,5 @@ mod tests {
         }
         assert_eq!(printable_line("a\n\tb\u{1b}", 9), "a  b?");
         assert_eq!(printable_line("abcdef", 3), "abc…");
-    }
-
-    #[test]
-    fn locales() {
-        for (locale, utf8) in
-            [("C.UTF-8", true), ("de_DE.utf8", true), ("C", false), ("POSIX", false), ("de_DE.ISO-8859-1", false)]
-        {
-            assert_eq!(names_utf8(locale), utf8, "{locale}");
-        }
     }
 }

@@ -1,5 +1,10 @@
 //! `cargo msvc deploy-manifests`, in workspaces as people have them.
 
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use cargo_msvc::file_tree::interrupted;
+
 use crate::sandbox::Sandbox;
 
 const DIGEST: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
@@ -87,6 +92,48 @@ fn the_code_moves_the_manifests() {
     ] {
         assert!(run.stdout.lines().any(|said| said == line), "{}", run.stdout);
     }
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_the_old_manifests_or_the_next_run_completes_the_new_ones() {
+    let changed = || {
+        let sandbox = deployed();
+        let config = sandbox.text("shop/services/orders/config.toml");
+        sandbox.file("shop/services/orders/config.toml", &config.replace("= 9090", "= 9191").replace("= 8080", "= 8181"));
+        sandbox
+    };
+    let kill_after = |delay: Duration| {
+        let sandbox = changed();
+        let start = Instant::now();
+        let mut child = sandbox.command("shop", &["deploy-manifests", "--quiet"]).stderr(Stdio::null()).spawn().unwrap();
+        while start.elapsed() < delay && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        (sandbox, start.elapsed())
+    };
+    let old = changed().files();
+    let (finished, whole) = kill_after(Duration::from_secs(60));
+    let new = finished.files();
+    assert_ne!(old, new);
+
+    const KILLS: u32 = 20;
+    let mut kept = 0;
+    for kill in 0..KILLS {
+        // Most of the time goes into reading the code: the writing is at the end.
+        let (sandbox, _) = kill_after(whole * (KILLS + kill) / (2 * KILLS));
+        if interrupted(&sandbox.path("shop/deploy")) {
+            sandbox.run("shop", &["deploy-manifests", "--check"]).refused(&["an earlier run was killed"]);
+        } else {
+            let now = sandbox.files();
+            assert!(now == old || now == new, "kill {kill}: {:?}", now.keys());
+            kept += u32::from(now == old);
+        }
+        sandbox.run("shop", &["deploy-manifests"]).ok();
+        assert_eq!(sandbox.files(), new, "kill {kill}");
+    }
+    assert!(kept > 0, "no kill came early enough to test anything");
 }
 
 #[test]

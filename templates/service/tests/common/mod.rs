@@ -34,9 +34,8 @@ pub fn config() -> Config {
 
 /// The service's routes and those of a test, behind the chassis's layers.
 pub async fn app(config: &Config, extra: Router) -> Router {
-    let (routes, _) = example_service::build(config)
-        .await
-        .expect("the service can start");
+    let built = example_service::build(config).await;
+    let (routes, _) = built.expect("the service can start");
     inbound::protect(routes.merge(extra), &config.server)
 }
 

@@ -1,0 +1,129 @@
+//! The three laws that hold the commands together, over the whole option matrix: what `new` generates is found again by
+//! discovery, and `lint` has nothing to say about it, with its manifests or without.
+
+use std::fs;
+use std::path::Path;
+
+use cargo_metadata::camino::Utf8Path;
+use cargo_msvc::deploy::{self, Target};
+use cargo_msvc::file_tree::FileTree;
+use cargo_msvc::lint::{self, Settings, Tier};
+use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store};
+use cargo_msvc::workspace::{self, Workspace};
+use cargo_msvc::{config, rules, scaffold};
+use rayon::prelude::*;
+use tempfile::TempDir;
+use toml_edit::DocumentMut;
+
+/// All that `new` offers, each combination in a workspace with a second service beside it.
+fn matrix() -> Vec<[ServiceSpec; 2]> {
+    let mut specs = Vec::new();
+    for store in [Store::Sqlite, Store::None] {
+        for &discovery in Discovery::ALL {
+            for &auth in Auth::ALL {
+                for public in [false, true] {
+                    let name = format!("{store}-{discovery}-{auth}{}", if public { "-public" } else { "" });
+                    let port = 8000 + u16::try_from(specs.len()).unwrap();
+                    let spec = |name: &str, port| ServiceSpec {
+                        name: name.parse().unwrap(),
+                        protocol: Protocol::Rest,
+                        port,
+                        admin_port: port + 1010,
+                        store,
+                        discovery,
+                        auth,
+                        public,
+                    };
+                    let beside = ServiceSpec { store: Store::None, auth: Auth::None, ..spec("beside", port + 100) };
+                    specs.push([spec(&name, port), beside]);
+                }
+            }
+        }
+    }
+    specs
+}
+
+#[test]
+fn discovery_finds_what_was_generated() {
+    matrix().par_iter().for_each(|specs| {
+        let root = generated(specs);
+        assert_eq!(discovered(&workspace::load(root.path())), sorted(specs));
+    });
+}
+
+/// Only what no code can say is stated; the rest is found in the code itself.
+#[test]
+fn discovery_needs_no_statement_for_what_the_code_says() {
+    matrix().par_iter().for_each(|specs| {
+        let root = generated(specs);
+        for spec in specs {
+            let manifest = root.path().join(format!("services/{}/Cargo.toml", spec.name));
+            let mut document: DocumentMut = fs::read_to_string(&manifest).unwrap().parse().unwrap();
+            assert!(document["package"].as_table_mut().unwrap().remove("metadata").is_some(), "there was a statement");
+            fs::write(&manifest, document.to_string()).unwrap();
+        }
+        // Whether the edge of the cluster leads to a service is nobody's code.
+        let expected: Vec<ServiceSpec> = sorted(specs).into_iter().map(|spec| ServiceSpec { public: false, ..spec }).collect();
+        assert_eq!(discovered(&workspace::load(root.path())), expected);
+    });
+}
+
+#[test]
+fn lint_has_nothing_to_say_with_manifests_or_without() {
+    matrix().par_iter().for_each(|specs| {
+        let root = generated(specs);
+        assert_eq!(findings(root.path()), Vec::<String>::new(), "{}", specs[0].name);
+        let manifests = manifests(root.path());
+        write(&manifests, &root.path().join("deploy"));
+        assert_eq!(findings(root.path()), Vec::<String>::new(), "{} with manifests", specs[0].name);
+        let deployed = workspace::load(root.path());
+        assert_eq!(discovered(&deployed), sorted(specs), "manifests change no fact");
+        let containers: Vec<_> = deployed.services.iter().map(|service| service.documents.containers.len()).collect();
+        assert!(containers.iter().all(|count| *count > 0), "{containers:?}: the manifests of each service were read");
+    });
+}
+
+fn generated(specs: &[ServiceSpec; 2]) -> TempDir {
+    let [first, second] = specs;
+    let directory = |spec: &ServiceSpec| scaffold::add::standard_directory(&spec.name);
+    let mut tree = scaffold::add::new_workspace("shop", first, &directory(first)).unwrap();
+    tree.extend_at(Utf8Path::new(&directory(second)), scaffold::service_files(second));
+    let root = tempfile::tempdir().unwrap();
+    write(&tree, root.path());
+    root
+}
+
+fn manifests(root: &Path) -> FileTree {
+    let known: Vec<_> = lint::own::ALL.iter().chain(rules::ALL).copied().collect();
+    let settings = deploy::config::read(&config::load(root, &known).unwrap()).unwrap();
+    let target = Target { directory: "shop".into(), ..Target::default() };
+    let mut manifests = deploy::plan(&workspace::load(root), &settings, &[], &target);
+    manifests.managed.extend_at(Utf8Path::new(""), manifests.yours);
+    manifests.managed
+}
+
+fn discovered(workspace: &Workspace) -> Vec<ServiceSpec> {
+    workspace.services.iter().map(|service| service.spec().expect("every fact is found")).collect()
+}
+
+/// At the strictest level.
+fn findings(root: &Path) -> Vec<String> {
+    let settings = Settings { tier: Tier::Auditor, ..Settings::default() };
+    let report = lint::run(&workspace::load(root), rules::ALL, &settings);
+    assert_eq!(report.failures, [], "no rule may fail");
+    report.findings.iter().map(|finding| format!("{}: {}", finding.rule.id, finding.diagnostic.message)).collect()
+}
+
+fn sorted(specs: &[ServiceSpec]) -> Vec<ServiceSpec> {
+    let mut specs = specs.to_vec();
+    specs.sort_by(|a, b| a.name.cmp(&b.name));
+    specs
+}
+
+fn write(tree: &FileTree, root: &Path) {
+    for (path, file) in tree.iter() {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, &file.contents).unwrap();
+    }
+}
