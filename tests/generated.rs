@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use cargo_msvc::file_tree::FileTree;
 use cargo_msvc::scaffold::{chassis_files, lock_file, service_files, workspace_files};
@@ -78,7 +79,10 @@ fn workspace(name: &str, specs: &[ServiceSpec]) -> TempDir {
     root
 }
 
+/// One at a time: the chassis of every workspace is built to the same place of the shared directory.
 fn check(root: &Path) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     cargo(root, &["fmt", "--all", "--check"]);
     cargo(root, &["clippy", "--all-targets", "--locked", "--", "-D", "warnings"]);
     cargo(root, &["test", "--locked"]);

@@ -9,6 +9,7 @@ mod lint;
 mod load;
 mod new;
 mod output;
+mod readme;
 mod rules;
 mod sandbox;
 mod scaffold;

@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use chassis::{health, inbound, serve, telemetry};
 
-use example_service::Config;
-use example_service::SERVICE;
+use example_service::{Config, SERVICE, build};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -28,7 +27,7 @@ async fn run() -> Result<(), chassis::Error> {
         //% endif
     }
     telemetry::init(&SERVICE, &config.log)?;
-    let (routes, health) = example_service::build(&config).await?;
+    let (routes, health) = build(&config).await?;
     let app = inbound::protect(routes, &config.server);
     serve::serve(&config.server, &config.admin, health, app).await
 }

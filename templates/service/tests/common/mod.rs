@@ -8,11 +8,12 @@ use chassis::inbound;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use example_service::Config;
 //% if auth == "jwt"
-use example_service::SERVICE;
+use example_service::{Config, SERVICE, build};
 
 pub const KEY: &str = "a key of 32 bytes, for tests only";
+//% else
+use example_service::{Config, build};
 //% endif
 
 /// The defaults, with no port, file or key of the machine.
@@ -34,8 +35,7 @@ pub fn config() -> Config {
 
 /// The service's routes and those of a test, behind the chassis's layers.
 pub async fn app(config: &Config, extra: Router) -> Router {
-    let built = example_service::build(config).await;
-    let (routes, _) = built.expect("the service can start");
+    let (routes, _) = build(config).await.expect("the service can start");
     inbound::protect(routes.merge(extra), &config.server)
 }
 
