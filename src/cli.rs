@@ -198,7 +198,7 @@ pub struct Lint {
     /// List all rules
     #[arg(long, help_heading = "Ask instead of audit", conflicts_with = "explain")]
     pub list_rules: bool,
-    /// Show which binaries are taken for services, and why
+    /// Show which binaries are taken for services, and why; with -v also the variables that they read
     #[arg(long, help_heading = "Ask instead of audit", conflicts_with_all = ["explain", "list_rules"])]
     pub show_services: bool,
 }

@@ -44,7 +44,7 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     if args.show_services {
         return match args.format {
             LintFormat::Json => print(|out| services::write_json(out, &workspace)),
-            _ => print(|out| services::write_text(out, &workspace)),
+            _ => print(|out| services::write_text(out, &workspace, terminal.verbose > 0)),
         };
     }
     if !terminal.quiet && args.format == LintFormat::Human {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Texts;
 use super::human::plural;
 use super::terminal::printable_line;
-use crate::workspace::service::Found;
+use crate::workspace::service::{EnvVar, Found};
 use crate::workspace::{Location, Service, Workspace};
 
 /// One fact, as a person reads it.
@@ -34,6 +34,7 @@ struct JsonService<'a> {
     directory: &'a str,
     evidence: Vec<JsonFact<'a>>,
     facts: BTreeMap<&'static str, JsonFact<'a>>,
+    environment: Vec<JsonVariable<'a>>,
     /// Keys of `[package.metadata.msvc]` that would state what could not be found out.
     missing: Vec<&'static str>,
 }
@@ -46,8 +47,19 @@ struct JsonFact<'a> {
     column: u32,
 }
 
-/// For people.
-pub fn write_text(out: &mut dyn Write, workspace: &Workspace) -> io::Result<()> {
+#[derive(Serialize)]
+struct JsonVariable<'a> {
+    name: &'a str,
+    /// `null` where the service does not start without it.
+    default: Option<&'a str>,
+    secret: bool,
+    file: &'a str,
+    line: u32,
+    column: u32,
+}
+
+/// For people; `verbose` adds the environment variables that each service reads.
+pub fn write_text(out: &mut dyn Write, workspace: &Workspace, verbose: bool) -> io::Result<()> {
     let texts = Texts::new(&workspace.sources);
     for service in &workspace.services {
         let directory = if service.directory.as_str().is_empty() { "." } else { service.directory.as_str() };
@@ -63,6 +75,14 @@ pub fn write_text(out: &mut dyn Write, workspace: &Workspace) -> io::Result<()> 
         }
         for fact in facts(service) {
             writeln!(out, "  {:10} {:40} {}", fact.name.dimmed(), printable_line(&fact.value, 60), place(&texts, fact.at))?;
+        }
+        for variable in service.environment.iter().filter(|_| verbose) {
+            let value = match &variable.default {
+                _ if variable.secret => format!("{} (secret)", variable.name),
+                Some(default) => format!("{}={default}", variable.name),
+                None => format!("{} (required)", variable.name),
+            };
+            writeln!(out, "  {:10} {:40} {}", "reads".dimmed(), printable_line(&value, 60), place(&texts, variable.at))?;
         }
         for missing in service.spec().err().unwrap_or_default() {
             let key = format!("state `{}` in [package.metadata.msvc]", missing.key);
@@ -80,6 +100,7 @@ pub fn write_json(out: &mut dyn Write, workspace: &Workspace) -> io::Result<()> 
         let start = texts.place(at).start;
         JsonFact { value: value.to_owned(), file: texts.path(at), line: start.line, column: start.column }
     };
+    let variable = |variable| json_variable(&texts, variable);
     let services = workspace.services.iter().map(|service| JsonService {
         name: &service.name,
         package: &workspace.packages[service.package].name,
@@ -87,11 +108,20 @@ pub fn write_json(out: &mut dyn Write, workspace: &Workspace) -> io::Result<()> 
         directory: service.directory.as_str(),
         evidence: service.evidence.iter().map(|evidence| fact(&evidence.value, evidence.at)).collect(),
         facts: facts(service).iter().map(|known| (known.name, fact(&known.value, known.at))).collect(),
+        environment: service.environment.iter().map(variable).collect(),
         missing: service.spec().err().unwrap_or_default().iter().map(|missing| missing.key).collect(),
     });
     let document = Document { schema: "cargo-msvc/services/1", services: services.collect() };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
+}
+
+fn json_variable<'a>(texts: &'a Texts, variable: &'a EnvVar) -> JsonVariable<'a> {
+    let EnvVar { name, default, secret, at } = variable;
+    let start = texts.place(*at).start;
+    // A secret's default is one too.
+    let default = default.as_deref().filter(|_| !secret);
+    JsonVariable { name, default, secret: *secret, file: texts.path(*at), line: start.line, column: start.column }
 }
 
 fn place(texts: &Texts, at: Location) -> colored::ColoredString {

@@ -13,4 +13,5 @@ mod readme;
 mod rules;
 mod sandbox;
 mod scaffold;
+mod services;
 mod tidy;
