@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use crate::workspace::Location;
 
-/// How loudly a rule speaks. Only `Deny` and `Warn` are shown; `Deny` makes the exit code 1, and so does `Warn` under
-/// `--deny warnings`.
+/// How loudly a rule speaks. Only `Deny` and `Warn` are shown; `Deny` makes the exit code 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {

@@ -10,6 +10,7 @@ mod paths;
 pub mod resiliency_patterns;
 pub mod security;
 pub mod small_services;
+mod time_limit;
 
 use crate::lint::Rule;
 
@@ -19,6 +20,7 @@ pub static ALL: &[&Rule] = &[
     &small_services::service_depends_on_service::RULE,
     &lightweight_protocols::unversioned_api::RULE,
     &data_ownership::shared_database::RULE,
+    &resiliency_patterns::http_client_without_timeout::RULE,
     &resiliency_patterns::server_without_timeout::RULE,
     &resiliency_patterns::blocking_in_async::RULE,
     &security::hardcoded_secret::RULE,

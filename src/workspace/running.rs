@@ -36,6 +36,12 @@ impl Workspace {
         self.running().by(node).map(|service| &self.services[service])
     }
 
+    /// Whether this service runs this expression.
+    pub fn runs(&self, service: &Service, node: Node<'_>) -> bool {
+        let index = self.services.iter().position(|other| std::ptr::eq(other, service));
+        index.is_some_and(|index| self.running().services[index].runs(node))
+    }
+
     /// What the services run; worked out when first asked for.
     pub fn running(&self) -> &Running {
         self.running.get_or_init(|| Running::of(self))
@@ -123,6 +129,8 @@ fn ends(branch: Node<'_>) -> bool {
             last.path().and_then(<[_]>::last).is_some_and(|name| matches!(&**name, "exit" | "abort" | "bail"))
         }
         ExprKind::Block(_) => ends(last),
+        ExprKind::If { then, otherwise: Some(otherwise), .. } => ends(last.with(*then)) && ends(last.with(*otherwise)),
+        ExprKind::Match { arms, .. } => !arms.is_empty() && arms.iter().all(|arm| ends(last.with(*arm))),
         _ => false,
     }
 }
