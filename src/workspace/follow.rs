@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use super::Workspace;
+use super::graph::Target;
 use super::names::{Definition, FunctionRef, RustIndex, TypeRef};
 use super::query::{Node, Step};
-use super::reach::Target;
 use super::rust::{ExprId, ExprKind};
 
 /// A value is followed to at most this many places: past that it is everywhere.

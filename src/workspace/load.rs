@@ -1,6 +1,6 @@
 //! The only reader of the audited tree: one walk, one read of each file, one parse, in parallel.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -11,11 +11,12 @@ use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::directive::{Directive, Syntax};
+use super::graph::Graph;
 use super::http::Http;
-use super::manifest::{Lock, Manifest, Manifests};
-use super::names::Names;
+use super::manifest::{Lock, Manifest, Manifests, TargetKind};
+use super::names::{CrateId, Names};
 use super::query::Index;
-use super::reach::Graph;
+use super::reach::Reach;
 use super::walk::{Kind, walk};
 use super::yaml::Failure;
 use super::{
@@ -37,6 +38,12 @@ pub fn load(root: &Path) -> Workspace {
     // One big stack per worker: the Rust parser recurses as deep as its source nests.
     let pool = rayon::ThreadPoolBuilder::new().stack_size(rust::STACK_SIZE).build().expect("threads can be started");
     pool.install(|| Loader::new(&root).run())
+}
+
+fn reach_of_binaries(workspace: &Workspace) -> HashMap<CrateId, Reach> {
+    let crates = workspace.names.crates.par_iter().enumerate();
+    let binaries = crates.filter(|(_, krate)| krate.kind == TargetKind::Bin);
+    binaries.map(|(id, _)| (id, Reach::of(workspace, id, &|_| Vec::new()))).collect()
 }
 
 /// What one file amounts to.
@@ -75,18 +82,27 @@ impl<'a> Loader<'a> {
             let workspace = &mut this.workspace;
             workspace.names = Names::build(&workspace.sources, &workspace.packages, &workspace.rust);
             workspace.index = Index::build(&workspace.rust);
-            workspace.graph = Graph::build(workspace);
         });
+        self.timed("calls", |this| this.workspace.graph = Graph::build(&this.workspace));
+        self.timed("reach", |this| this.workspace.reach = reach_of_binaries(&this.workspace));
         self.timed("servers and routes", |this| this.workspace.http = Http::build(&this.workspace));
         self.timed("services", |this| {
             let (services, problems) = discovery::discover(&this.workspace);
             this.workspace.services = services;
             this.workspace.problems.extend(problems);
+            this.forget_tools();
         });
         self.workspace.directives.sort_by_key(|directive| directive.at);
         self.workspace.problems.sort_by_key(|problem| problem.location);
         self.workspace.notes.sort_by_key(|note| note.location);
         self.workspace
+    }
+
+    /// What tools run, nobody asks again.
+    fn forget_tools(&mut self) {
+        let workspace = &mut self.workspace;
+        let services: HashSet<_> = workspace.services.iter().filter_map(|service| workspace.binary(service)).collect();
+        workspace.reach.retain(|binary, _| services.contains(binary));
     }
 
     fn timed(&mut self, phase: &'static str, work: impl FnOnce(&mut Self)) {

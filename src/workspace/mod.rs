@@ -3,7 +3,6 @@
 //! Only `load.rs` (with `walk.rs` and, for snippets, `sources.rs`) reads the disk, only `cargo.rs` runs `cargo metadata`;
 //! every other module here turns text into (facts, problems).
 
-pub mod calls;
 mod cargo;
 pub mod ci;
 pub mod compose;
@@ -12,6 +11,7 @@ pub mod discovery;
 pub mod dockerfile;
 pub mod documents;
 pub mod follow;
+pub mod graph;
 pub mod http;
 pub mod image;
 pub mod kubernetes;
@@ -33,6 +33,8 @@ pub mod yaml;
 
 #[cfg(test)]
 mod tests;
+
+use std::collections::HashMap;
 
 pub use load::load;
 pub use service::Service;
@@ -68,7 +70,9 @@ pub struct Workspace {
     /// Servers and routes.
     pub http: http::Http,
     /// Which functions mention which.
-    pub graph: reach::Graph,
+    pub graph: graph::Graph,
+    /// All that the binaries of services reach.
+    pub reach: HashMap<names::CrateId, reach::Reach>,
     /// See [`Workspace::running`].
     pub running: std::sync::OnceLock<running::Running>,
     /// The packages' binaries that are services, in name order.
@@ -82,6 +86,18 @@ pub struct Workspace {
     pub notes: Vec<Problem>,
     /// How long each phase of loading took, in order.
     pub timings: Vec<(&'static str, std::time::Duration)>,
+}
+
+impl Workspace {
+    /// The crate of a service's binary.
+    pub fn binary(&self, service: &Service) -> Option<names::CrateId> {
+        let targets = &self.packages[service.package].targets;
+        let is_it = |krate: &names::Crate| {
+            let is_binary = krate.kind == manifest::TargetKind::Bin;
+            is_binary && krate.package == service.package && targets[krate.target].name == service.binary
+        };
+        self.names.crates.iter().position(is_it)
+    }
 }
 
 /// Input that could not be read as what it claims to be.

@@ -3,9 +3,12 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use rayon::prelude::*;
+
+use super::graph::Target;
 use super::names::FunctionRef;
 use super::query::Node;
-use super::reach::{Reach, Target};
+use super::reach::Reach;
 use super::rust::{ExprId, ExprKind, FunctionId};
 use super::{Location, Service, Workspace};
 
@@ -19,9 +22,10 @@ impl Running {
     fn of(workspace: &Workspace) -> Self {
         let reach = |service| {
             let mode = Mode::of(workspace, service);
-            Reach::of(workspace, service, &|function| mode.left_out(workspace, function))
+            let left_out = |function| mode.left_out(workspace, function);
+            workspace.binary(service).map(|binary| Reach::of(workspace, binary, &left_out)).unwrap_or_default()
         };
-        Self { services: workspace.services.iter().map(reach).collect() }
+        Self { services: workspace.services.par_iter().map(reach).collect() }
     }
 
     /// The first service that runs this expression, as an index into [`Workspace::services`].

@@ -1,9 +1,9 @@
 //! Names and values, on small workspaces written down in the test.
 
+use super::graph::Graph;
 use super::manifest::{Dependency, DependencyKind, Package, Target, TargetKind};
 use super::names::{Definition, Names};
 use super::query::{Index, Node, Step};
-use super::reach::Graph;
 use super::service::Found;
 use super::{FileId, Service, Sources, Workspace, rust};
 

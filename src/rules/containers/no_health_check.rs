@@ -109,7 +109,7 @@ fn is_request(node: Node<'_>) -> bool {
 }
 
 fn has_grpc_health(served: &Served<'_>) -> bool {
-    let implements = served.reach.iter().any(|&function| {
+    let implements = served.reach.functions().iter().any(|&function| {
         let of_trait = served.workspace.function(function).of_trait.as_ref();
         of_trait.and_then(|of_trait| of_trait.last()).is_some_and(|name| &**name == "Health")
     });

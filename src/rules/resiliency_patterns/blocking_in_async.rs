@@ -1,7 +1,7 @@
 use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
 use crate::rules::libraries::{BLOCKING_CALLS, BLOCKING_CLIENTS, OWN_THREAD, RUNTIMES};
+use crate::workspace::graph::Target;
 use crate::workspace::query::Node;
-use crate::workspace::reach::Target;
 use crate::workspace::rust::ExprKind;
 use crate::workspace::{Location, Workspace};
 

@@ -1,11 +1,11 @@
 //! Which port a binary listens on: from the address it binds, as far as literals, defaults and configuration say.
 
-use super::calls::Reached;
 use super::environment::{self, Helpers, constant_text};
 use super::knobs::Knobs;
 use crate::workspace::Workspace;
 use crate::workspace::names::Definition;
 use crate::workspace::query::Node;
+use crate::workspace::reach::Reach;
 use crate::workspace::rust::{ExprKind, Literal, TypeKind};
 use crate::workspace::service::Found;
 
@@ -31,9 +31,9 @@ const BINDING_METHODS: &[&str] = &["bind", "bind_rustls", "bind_openssl", "liste
 const SIDE: &[&str] = &["metric", "admin", "health", "prometheus", "debug", "internal", "probe", "pprof", "monitor", "telemetry"];
 
 /// The traffic port. Where several ports are bound, one that is not named for metrics or health, nearest to `main`.
-pub fn traffic_port(workspace: &Workspace, reached: &Reached, helpers: &Helpers, knobs: &Knobs) -> Option<Found<u16>> {
+pub fn traffic_port(workspace: &Workspace, reached: &Reach, helpers: &Helpers, knobs: &Knobs) -> Option<Found<u16>> {
     let evaluator = Evaluator { workspace, helpers, knobs };
-    let bodies = reached.functions.iter().filter_map(|function| workspace.body(*function));
+    let bodies = reached.functions().iter().filter_map(|function| workspace.body(*function));
     let mut found: Vec<Evaluated> = bodies.flat_map(Node::descendants).filter_map(|node| evaluator.bound(node)).collect();
     // Stable: ties stay in the order found.
     found.sort_by_key(|evaluated| evaluated.side);

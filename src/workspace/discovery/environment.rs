@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::calls::Reached;
 use super::servers::literal_text;
 use crate::workspace::names::FunctionRef;
 use crate::workspace::query::Node;
+use crate::workspace::reach::Reach;
 use crate::workspace::rust::{Attribute, ExprKind, RustFile, TypeKind};
 use crate::workspace::service::EnvVar;
 use crate::workspace::{Location, Workspace};
@@ -57,14 +57,14 @@ fn reads(workspace: &Workspace) -> impl Iterator<Item = Node<'_>> {
 }
 
 /// Variables read by the functions and constants that a binary reaches, in name order.
-pub fn variables(workspace: &Workspace, reached: &Reached, helpers: &Helpers) -> BTreeMap<String, EnvVar> {
+pub fn variables(workspace: &Workspace, reached: &Reach, helpers: &Helpers) -> BTreeMap<String, EnvVar> {
     let mut found = BTreeMap::new();
     let mut add = |name: String, default: Option<String>, at: Location| {
         let secret = is_secret(&name);
         found.entry(name.clone()).or_insert(EnvVar { name, default, secret, at });
     };
-    let bodies = reached.functions.iter().filter_map(|function| workspace.body(*function));
-    let constants = reached.files.iter().flat_map(|&file| {
+    let bodies = reached.functions().iter().filter_map(|function| workspace.body(*function));
+    let constants = reached.files().iter().flat_map(|&file| {
         let values =
             workspace.rust[file].constants.iter().filter(|constant| !constant.test).filter_map(|constant| constant.value);
         values.map(move |id| Node { workspace, file, id })
@@ -74,7 +74,7 @@ pub fn variables(workspace: &Workspace, reached: &Reached, helpers: &Helpers) ->
             add(name, default, node.at());
         }
     }
-    for &file in &reached.files {
+    for &file in reached.files() {
         for (name, default, at) in clap_variables(&workspace.rust[file]) {
             add(name, default, at);
         }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use cargo_metadata::camino::Utf8Path;
 
-use super::calls::Reached;
 use super::environment::{arguments, constant_text, is_secret};
 use super::servers::innermost;
 use super::{Context, files_below};
 use crate::workspace::manifest::{Package, join};
 use crate::workspace::names::{Definition, TypeRef};
 use crate::workspace::query::Node;
+use crate::workspace::reach::Reach;
 use crate::workspace::rust::{ExprKind, Field, TypeKind};
 use crate::workspace::service::EnvVar;
 use crate::workspace::settings::{Format, Settings};
@@ -36,7 +36,7 @@ pub struct Knobs {
 }
 
 impl Knobs {
-    pub fn of(context: &Context<'_>, package: &Package, reached: &Reached) -> Self {
+    pub fn of(context: &Context<'_>, package: &Package, reached: &Reach) -> Self {
         let workspace = context.workspace;
         let embedded = embedded(context, package, reached);
         let knobs = |settings: &Settings| {
@@ -72,7 +72,7 @@ impl Knobs {
     }
 
     /// Variables by which the `config` crate lets the environment override these knobs.
-    pub fn variables(&self, context: &Context<'_>, package: &Package, reached: &Reached) -> Vec<EnvVar> {
+    pub fn variables(&self, context: &Context<'_>, package: &Package, reached: &Reach) -> Vec<EnvVar> {
         let workspace = context.workspace;
         let Some(scheme) = Scheme::find(context, package, reached) else { return Vec::new() };
         let mut found: BTreeMap<String, EnvVar> = BTreeMap::new();
@@ -118,10 +118,10 @@ fn rank(path: &Utf8Path) -> u8 {
 
 /// `include_str!("../config.toml")` in a file that the binary reaches or in its package, where that file is read as
 /// configuration; and the struct beside it that is read from it.
-fn embedded(context: &Context<'_>, package: &Package, reached: &Reached) -> Option<(FileId, Option<TypeRef>)> {
+fn embedded(context: &Context<'_>, package: &Package, reached: &Reach) -> Option<(FileId, Option<TypeRef>)> {
     let workspace = context.workspace;
     let own = files_below(workspace, &package.directory);
-    let included = context.included.iter().filter(|node| own.contains(&node.file) && reached.contains(**node));
+    let included = context.included.iter().filter(|node| own.contains(&node.file) && reached.runs(**node));
     included.into_iter().find_map(|node| {
         let folder = workspace.sources.path(node.facts().file).parent()?;
         let path = join(folder, node.arguments().next()?.text()?)?;
@@ -181,9 +181,9 @@ struct Scheme {
 
 impl Scheme {
     /// From `config::Environment::with_prefix("ORDERS").separator("__")`.
-    fn find(context: &Context<'_>, package: &Package, reached: &Reached) -> Option<Self> {
+    fn find(context: &Context<'_>, package: &Package, reached: &Reach) -> Option<Self> {
         let workspace = context.workspace;
-        let node = context.prefixed.iter().find(|node| reached.contains(**node))?;
+        let node = context.prefixed.iter().find(|node| reached.runs(**node))?;
         let given = constant_text(node.arguments().next()?);
         let prefix =
             given.or_else(|| stated_prefix(workspace, package)).unwrap_or_else(|| package.name.replace('-', "_").to_uppercase());

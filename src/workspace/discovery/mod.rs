@@ -4,7 +4,6 @@
 //! `[package.metadata.msvc]` wins over all that is found.
 
 mod address;
-mod calls;
 mod environment;
 mod knobs;
 mod probes;
@@ -25,10 +24,10 @@ use super::documents::{Documents, Linker};
 use super::manifest::{Package, Target, TargetKind};
 use super::names::CrateId;
 use super::query::Node;
+use super::reach::Reach;
 use super::service::{EnvVar, Found, Service};
 use super::{Location, Problem, Workspace};
 use crate::service::{Auth, Discovery};
-use calls::{CallGraph, Reached};
 use environment::Helpers;
 use knobs::Knobs;
 use servers::{Doubt, Sign, What};
@@ -40,7 +39,6 @@ const ROCKET_PORT: u16 = 8000;
 /// What discovery looks up again and again.
 struct Context<'w> {
     workspace: &'w Workspace,
-    graph: CallGraph<'w>,
     helpers: Helpers,
     /// `include_str!` of all code that ships.
     included: Vec<Node<'w>>,
@@ -52,7 +50,6 @@ struct Context<'w> {
 pub fn discover(workspace: &Workspace) -> (Vec<Service>, Vec<Problem>) {
     let context = Context {
         workspace,
-        graph: CallGraph::build(workspace),
         helpers: Helpers::find(workspace),
         included: workspace.named("include_str").collect(),
         prefixed: workspace.calls_to("config::Environment::with_prefix").collect(),
@@ -100,8 +97,8 @@ fn candidate(context: &Context<'_>, krate: CrateId) -> Option<Candidate> {
     if declared == Declared::NoService {
         return None;
     }
-    let reached = context.graph.reached(krate);
-    let mut signs: Vec<Sign> = reached.functions.iter().flat_map(|function| servers::signs(workspace, *function)).collect();
+    let reached = &workspace.reach[&krate];
+    let mut signs: Vec<Sign> = reached.functions().iter().flat_map(|function| servers::signs(workspace, *function)).collect();
     // A listener of our own protocol says little beside a framework.
     if signs.iter().any(|sign| sign.what != What::Tcp) {
         signs.retain(|sign| sign.what != What::Tcp);
@@ -111,7 +108,7 @@ fn candidate(context: &Context<'_>, krate: CrateId) -> Option<Candidate> {
     if (signs.is_empty() && !is_declared) || doubt == Doubt::Tool {
         return None;
     }
-    let service = read(context, compiled.package, target, &reached, &signs, is_declared.then(|| statement.location()));
+    let service = read(context, compiled.package, target, reached, &signs, is_declared.then(|| statement.location()));
     Some(Candidate { service, doubt })
 }
 
@@ -124,7 +121,7 @@ fn read(
     context: &Context<'_>,
     index: usize,
     target: &Target,
-    reached: &Reached,
+    reached: &Reach,
     signs: &[Sign],
     declared: Option<Location>,
 ) -> Service {
@@ -205,8 +202,8 @@ fn is_port_variable(name: &str) -> bool {
 }
 
 /// A reached call that checks a signed token.
-fn verifies_tokens(workspace: &Workspace, reached: &Reached) -> Option<Found<Auth>> {
-    let mut calls = workspace.calls_to("jsonwebtoken::decode").filter(|node| reached.contains(*node));
+fn verifies_tokens(workspace: &Workspace, reached: &Reach) -> Option<Found<Auth>> {
+    let mut calls = workspace.calls_to("jsonwebtoken::decode").filter(|node| reached.runs(*node));
     calls.next().map(|node| Found { value: Auth::Jwt, at: node.name_at() })
 }
 

@@ -1,7 +1,7 @@
 //! Routes that answer "are you well?", and metrics.
 
-use super::calls::Reached;
 use crate::workspace::query::Node;
+use crate::workspace::reach::Reach;
 use crate::workspace::rust::{ExprKind, Literal};
 use crate::workspace::service::Found;
 use crate::workspace::{Location, Workspace};
@@ -28,9 +28,9 @@ pub struct Probes {
     pub metrics: Option<Found<String>>,
 }
 
-pub fn probes(workspace: &Workspace, reached: &Reached) -> Probes {
+pub fn probes(workspace: &Workspace, reached: &Reach) -> Probes {
     let mut paths: Vec<Found<String>> = Vec::new();
-    for &function in &reached.functions {
+    for &function in reached.functions() {
         if let Some(body) = workspace.body(function) {
             paths.extend(body.descendants().filter_map(routed));
         }

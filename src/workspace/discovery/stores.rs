@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::calls::Reached;
 use super::files_below;
 use crate::service::Store;
 use crate::workspace::manifest::{Dependency, DependencyKind, Package};
+use crate::workspace::reach::Reach;
 use crate::workspace::service::Found;
 use crate::workspace::{Location, Workspace};
 
@@ -33,7 +33,7 @@ const BY_FEATURE: &[&str] = &["diesel", "diesel-async", "sea-orm", "sea-query", 
 const ENGINES: &[(&str, Store)] = &[("postgres", Store::Postgres), ("mysql", Store::Mysql), ("sqlite", Store::Sqlite)];
 
 /// The store that the reached code uses. `None` when there is none, or more than one and the code does not say which.
-pub fn store(workspace: &Workspace, package: usize, reached: &Reached) -> Option<Found<Store>> {
+pub fn store(workspace: &Workspace, package: usize, reached: &Reach) -> Option<Found<Store>> {
     let mut found: Vec<Found<Store>> = Vec::new();
     for (index, uses) in used_packages(workspace, package, reached) {
         let user = &workspace.packages[index];
@@ -52,10 +52,10 @@ pub fn store(workspace: &Workspace, package: usize, reached: &Reached) -> Option
 
 /// Packages whose code is reached, with the database crates that this code imports or names. Of the service's own package
 /// all files count: not every handler is found by following calls.
-fn used_packages<'w>(workspace: &'w Workspace, package: usize, reached: &Reached) -> Vec<(usize, Vec<&'w str>)> {
+fn used_packages<'w>(workspace: &'w Workspace, package: usize, reached: &Reach) -> Vec<(usize, Vec<&'w str>)> {
     let mut found: Vec<(usize, Vec<&str>)> = Vec::new();
     let own = files_below(workspace, &workspace.packages[package].directory);
-    let files: BTreeSet<usize> = reached.files.iter().copied().chain(own).collect();
+    let files: BTreeSet<usize> = reached.files().iter().copied().chain(own).collect();
     for file in files {
         let facts = &workspace.rust[file];
         let modules = workspace.names.modules_of(file, crate::workspace::rust::ModuleId::root());
@@ -89,7 +89,7 @@ fn used_packages<'w>(workspace: &'w Workspace, package: usize, reached: &Reached
     found
 }
 
-fn engine(workspace: &Workspace, user: &Package, dependency: &Dependency, reached: &Reached) -> Vec<Found<Store>> {
+fn engine(workspace: &Workspace, user: &Package, dependency: &Dependency, reached: &Reach) -> Vec<Found<Store>> {
     let at = Location::new(user.manifest, dependency.span);
     let dash = |name: &str| name.replace('_', "-");
     if let Some((_, value)) = CRATES.iter().find(|(name, _)| dash(name) == dash(&dependency.package)) {
@@ -113,7 +113,7 @@ fn engine(workspace: &Workspace, user: &Package, dependency: &Dependency, reache
 }
 
 /// Whether reached code names the engine: `use sqlx::PgPool`, `sqlx::postgres::PgPoolOptions`, `diesel::pg::PgConnection`.
-fn names_engine(workspace: &Workspace, alias: &str, engine: Store, reached: &Reached) -> bool {
+fn names_engine(workspace: &Workspace, alias: &str, engine: Store, reached: &Reach) -> bool {
     let starts: &[&str] = match engine {
         Store::Postgres => &["Pg", "pg", "postgres", "Postgres"],
         Store::Mysql => &["MySql", "Mysql", "mysql"],
@@ -124,7 +124,7 @@ fn names_engine(workspace: &Workspace, alias: &str, engine: Store, reached: &Rea
         segments.first().is_some_and(|first| &**first == alias)
             && segments.iter().skip(1).any(|segment| starts.iter().any(|start| segment.starts_with(start)))
     };
-    reached.files.iter().any(|&file| {
+    reached.files().iter().any(|&file| {
         let facts = &workspace.rust[file];
         facts.uses.iter().any(|import| says(&import.path))
             || facts.expressions.iter().any(|expr| match &expr.kind {

@@ -7,14 +7,9 @@ mod routers;
 mod routes;
 mod servers;
 
-use std::collections::{BTreeSet, HashMap};
-
-use rayon::prelude::*;
-
-use super::calls::Calls;
-use super::manifest::TargetKind;
-use super::names::{CrateId, FunctionRef, RustIndex};
+use super::names::{FunctionRef, RustIndex};
 use super::query::Node;
+use super::reach::Reach;
 use super::rust::ExprId;
 use super::{Location, Service, Workspace};
 
@@ -31,8 +26,6 @@ pub struct Http {
     pub servers: Vec<Server>,
     /// In path and source order.
     pub routes: Vec<Route>,
-    /// What each binary crate reaches.
-    reach: HashMap<CrateId, BTreeSet<FunctionRef>>,
 }
 
 /// A place where a server is started.
@@ -68,7 +61,7 @@ pub struct Route {
 /// What one binary serves.
 pub struct Served<'w> {
     pub workspace: &'w Workspace,
-    pub reach: &'w BTreeSet<FunctionRef>,
+    pub reach: &'w Reach,
     pub servers: Vec<&'w Server>,
     pub routes: Vec<&'w Route>,
 }
@@ -76,31 +69,17 @@ pub struct Served<'w> {
 impl Http {
     /// Needs everything else of the workspace to be there.
     pub fn build(workspace: &Workspace) -> Self {
-        let calls = Calls::build(workspace);
-        let servers = servers::find(workspace, &calls);
-        if servers.is_empty() {
-            return Self::default();
-        }
-        let routes = routes::find(workspace, &calls);
-        let binaries = workspace.names.crates.iter().enumerate().filter(|(_, krate)| krate.kind == TargetKind::Bin);
-        let binaries: Vec<CrateId> = binaries.map(|(id, _)| id).collect();
-        let reach = binaries.into_par_iter().map(|krate| (krate, calls.reach(workspace, krate))).collect();
-        Self { servers, routes, reach }
+        let servers = servers::find(workspace);
+        let routes = if servers.is_empty() { Vec::new() } else { routes::find(workspace) };
+        Self { servers, routes }
     }
 }
 
 impl Workspace {
     /// What a service serves; `None` for a binary that is not there.
     pub fn served(&self, service: &Service) -> Option<Served<'_>> {
-        let package = &self.packages[service.package];
-        let target = package.targets.iter().position(|target| target.kind == TargetKind::Bin && target.name == service.binary)?;
-        let krate = self.names.crates.iter().position(|krate| krate.package == service.package && krate.target == target)?;
-        self.served_by(krate)
-    }
-
-    pub fn served_by(&self, krate: CrateId) -> Option<Served<'_>> {
-        let reach = self.http.reach.get(&krate)?;
-        let within = |function: Option<FunctionRef>| function.is_some_and(|function| reach.contains(&function));
+        let reach = self.reach.get(&self.binary(service)?)?;
+        let within = |function: Option<FunctionRef>| function.is_some_and(|function| reach.contains(function));
         let servers = self.http.servers.iter().filter(|server| within(server.function)).collect();
         let routes = self.http.routes.iter().filter(|route| within(route.function)).collect();
         Some(Served { workspace: self, reach, servers, routes })
@@ -146,18 +125,18 @@ impl<'w> Served<'w> {
     /// Every expression of the functions that the binary reaches.
     pub fn expressions(&self) -> impl Iterator<Item = Node<'w>> {
         let workspace = self.workspace;
-        self.reach.iter().filter_map(move |&function| workspace.body(function)).flat_map(Node::descendants)
+        self.reach.functions().iter().filter_map(move |&function| workspace.body(function)).flat_map(Node::descendants)
     }
 
     /// Reached calls of what stands outside the workspace at `path`.
     pub fn calls_to(&self, path: &'static str) -> impl Iterator<Item = Node<'w>> {
         let reach = self.reach;
-        self.workspace.calls_to(path).filter(move |node| node.function().is_some_and(|function| reach.contains(&function)))
+        self.workspace.calls_to(path).filter(move |node| node.function().is_some_and(|function| reach.contains(function)))
     }
 
     /// Reached calls, macros, methods and struct literals by the last segment of their name.
     pub fn named(&self, name: &str) -> impl Iterator<Item = Node<'w>> {
         let reach = self.reach;
-        self.workspace.named(name).filter(move |node| node.function().is_some_and(|function| reach.contains(&function)))
+        self.workspace.named(name).filter(move |node| node.function().is_some_and(|function| reach.contains(function)))
     }
 }

@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use super::servers::{Framework, parameter, uses_of_parameter};
 use super::{Place, path};
 use crate::workspace::Workspace;
-use crate::workspace::calls::Calls;
 use crate::workspace::names::{Definition, FunctionRef};
 use crate::workspace::query::{Node, Step};
 use crate::workspace::rust::{ExprKind, FunctionId};
@@ -95,7 +94,7 @@ pub(super) struct Routers {
 }
 
 impl Routers {
-    pub fn build(workspace: &Workspace, calls: &Calls) -> Self {
+    pub fn build(workspace: &Workspace) -> Self {
         let mut routers = Self::default();
         let mut open: Vec<(usize, Node<'_>)> = Vec::new();
         for (maker, framework, prefixed) in MAKERS {
@@ -126,7 +125,7 @@ impl Routers {
         let mut done: HashSet<(usize, Place)> = HashSet::new();
         while let Some((id, node)) = open.pop() {
             if done.insert((id, (node.file, node.id))) {
-                routers.follow(workspace, calls, id, node, &mut open);
+                routers.follow(workspace, id, node, &mut open);
             }
         }
         routers
@@ -153,14 +152,7 @@ impl Routers {
         id
     }
 
-    fn follow<'w>(
-        &mut self,
-        workspace: &'w Workspace,
-        calls: &Calls,
-        id: usize,
-        node: Node<'w>,
-        open: &mut Vec<(usize, Node<'w>)>,
-    ) {
+    fn follow<'w>(&mut self, workspace: &'w Workspace, id: usize, node: Node<'w>, open: &mut Vec<(usize, Node<'w>)>) {
         for step in node.flow() {
             match step {
                 Step::Method(method) => {
@@ -171,7 +163,7 @@ impl Routers {
                 }
                 Step::Argument(call) => self.handed_to(workspace, id, node, call, open),
                 Step::Returned(function) => {
-                    let callers: Vec<Node<'w>> = calls.callers(workspace, function).collect();
+                    let callers: Vec<Node<'w>> = workspace.graph.callers(workspace, function).collect();
                     self.all[id].escapes |= callers.is_empty();
                     for caller in callers {
                         // A path that names the function: `.configure(routes)`, `.map(routes)`.

@@ -6,7 +6,6 @@ use super::routers::{Routers, depends_on, join};
 use super::servers::Framework;
 use super::{Place, Route, path};
 use crate::workspace::Workspace;
-use crate::workspace::calls::Calls;
 use crate::workspace::names::{Definition, FunctionRef};
 use crate::workspace::query::Node;
 use crate::workspace::rust::{Attribute, ExprKind, FunctionId};
@@ -18,8 +17,8 @@ const ROUTE: &[&str] = &["route", "route_service", "api_route", "api_route_with"
 const VERBS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "options", "trace", "connect", "route", "routes"];
 
 /// Every route that ships, in path and source order.
-pub(super) fn find(workspace: &Workspace, calls: &Calls) -> Vec<Route> {
-    let routers = Routers::build(workspace, calls);
+pub(super) fn find(workspace: &Workspace) -> Vec<Route> {
+    let routers = Routers::build(workspace);
     let mut finder =
         Finder { workspace, routers: &routers, routes: Vec::new(), calls: HashSet::new(), handlers: BTreeSet::new() };
     for id in 0..routers.all.len() {

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use super::{Place, Server};
 use crate::workspace::Workspace;
-use crate::workspace::calls::Calls;
 use crate::workspace::names::FunctionRef;
 use crate::workspace::query::{Node, Step};
 use crate::workspace::rust::ExprKind;
@@ -216,11 +215,11 @@ impl Framework {
 }
 
 /// Every server that ships, in path and source order.
-pub(super) fn find(workspace: &Workspace, calls: &Calls) -> Vec<Server> {
+pub(super) fn find(workspace: &Workspace) -> Vec<Server> {
     let mut found = Vec::new();
     for kind in KINDS {
         for maker in kind.makers {
-            found.extend(workspace.calls_to(maker).filter_map(|node| server(workspace, calls, kind, node)));
+            found.extend(workspace.calls_to(maker).filter_map(|node| server(kind, node)));
         }
     }
     found.sort_by_key(|server| server.place);
@@ -228,8 +227,8 @@ pub(super) fn find(workspace: &Workspace, calls: &Calls) -> Vec<Server> {
     found
 }
 
-fn server(workspace: &Workspace, calls: &Calls, kind: &Kind, maker: Node<'_>) -> Option<Server> {
-    let steps = calls.flow(workspace, maker);
+fn server(kind: &Kind, maker: Node<'_>) -> Option<Server> {
+    let steps = flow(maker);
     let methods: Vec<Node<'_>> = steps
         .iter()
         .filter_map(|step| match step {
@@ -275,27 +274,28 @@ pub(super) fn version<'w>(node: Node<'w>, package: &str) -> Option<&'w str> {
     owner.dependencies.iter().find(|known| known.package == package)?.version.as_deref()
 }
 
-impl Calls {
-    /// All that happens to a value, into the functions it is handed to and out of those that return it.
-    pub fn flow<'w>(&self, workspace: &'w Workspace, from: Node<'w>) -> Vec<Step<'w>> {
-        let mut steps = Vec::new();
-        let mut seen: HashSet<Place> = HashSet::new();
-        let mut open = vec![from];
-        while let Some(node) = open.pop() {
-            if !seen.insert((node.file, node.id)) {
-                continue;
-            }
-            for step in node.flow() {
-                match step {
-                    Step::Returned(function) => open.extend(self.callers(workspace, function).filter(|caller| is_call(*caller))),
-                    Step::Argument(call) => open.extend(parameter_uses(workspace, call, node)),
-                    _ => {}
-                }
-                steps.push(step);
-            }
+/// All that happens to a value, into the functions it is handed to and out of those that return it.
+fn flow(from: Node<'_>) -> Vec<Step<'_>> {
+    let workspace = from.workspace;
+    let mut steps = Vec::new();
+    let mut seen: HashSet<Place> = HashSet::new();
+    let mut open = vec![from];
+    while let Some(node) = open.pop() {
+        if !seen.insert((node.file, node.id)) {
+            continue;
         }
-        steps
+        for step in node.flow() {
+            match step {
+                Step::Returned(function) => {
+                    open.extend(workspace.graph.callers(workspace, function).filter(|caller| is_call(*caller)));
+                }
+                Step::Argument(call) => open.extend(parameter_uses(workspace, call, node)),
+                _ => {}
+            }
+            steps.push(step);
+        }
     }
+    steps
 }
 
 fn is_call(node: Node<'_>) -> bool {
