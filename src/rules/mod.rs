@@ -1,5 +1,6 @@
 //! The rules: one folder a practice, one file a rule, one list. Pure: model in, diagnostics out.
 
+pub mod centralized_logging;
 pub mod containers;
 pub mod data_ownership;
 pub mod design_for_failure;
@@ -24,6 +25,7 @@ pub static ALL: &[&Rule] = &[
     &resiliency_patterns::server_without_timeout::RULE,
     &resiliency_patterns::blocking_in_async::RULE,
     &security::hardcoded_secret::RULE,
+    &centralized_logging::print_instead_of_log::RULE,
     &containers::no_container_image::RULE,
     &containers::no_health_check::RULE,
     &containers::unpinned_base_image::RULE,

@@ -90,6 +90,12 @@ impl Workspace {
         function.get(&self.rust)
     }
 
+    /// Crates that a function is compiled in: several when they share its file.
+    pub fn crates_of(&self, function: FunctionRef) -> impl Iterator<Item = CrateId> {
+        let modules = self.names.modules_of(function.file, self.function(function).module);
+        modules.iter().map(|&module| self.names.modules[module].krate)
+    }
+
     /// Where a function's name stands.
     pub fn function_location(&self, function: FunctionRef) -> Location {
         self.rust[function.file].location(self.function(function).name_span)

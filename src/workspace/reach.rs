@@ -31,8 +31,8 @@ impl Reach {
     /// What a binary runs, save what `leave_out` says of a function.
     pub fn of(workspace: &Workspace, binary: CrateId, leave_out: &dyn Fn(FunctionRef) -> Vec<Range<ExprId>>) -> Self {
         let mut walk = Walk::new(workspace, binary);
-        while let Some(target) = walk.open.pop_front() {
-            walk.follow(target, leave_out);
+        while let Some((target, by)) = walk.open.pop_front() {
+            walk.follow(target, by, leave_out);
         }
         walk.end()
     }
@@ -73,13 +73,16 @@ struct Walk<'w> {
     /// Crates that its code can come from.
     crates: Vec<CrateId>,
     reach: Reach,
-    open: VecDeque<Target>,
+    /// What is to be followed, and the crate that mentions it.
+    open: VecDeque<(Target, CrateId)>,
     functions: HashSet<FunctionRef>,
     files: HashSet<RustIndex>,
     types: HashSet<TypeRef>,
     constants: HashSet<(RustIndex, usize)>,
-    /// Names of methods called on who knows what.
-    names: HashSet<Name>,
+    /// Names of methods called on who knows what, and the crates that do.
+    names: HashMap<Name, Vec<CrateId>>,
+    /// Crates whose inherent methods a crate can call: its dependencies and itself.
+    visible: HashMap<CrateId, Vec<CrateId>>,
 }
 
 impl<'w> Walk<'w> {
@@ -88,12 +91,13 @@ impl<'w> Walk<'w> {
             workspace,
             crates: workspace.names.reach(binary),
             reach: Reach::default(),
-            open: entry_points(workspace, binary).into(),
+            open: entry_points(workspace, binary).into_iter().map(|target| (target, binary)).collect(),
             functions: HashSet::new(),
             files: HashSet::new(),
             types: HashSet::new(),
             constants: HashSet::new(),
-            names: HashSet::new(),
+            names: HashMap::new(),
+            visible: HashMap::new(),
         }
     }
 
@@ -108,66 +112,82 @@ impl<'w> Walk<'w> {
         self.reach
     }
 
-    fn follow(&mut self, target: Target, leave_out: &dyn Fn(FunctionRef) -> Vec<Range<ExprId>>) {
+    fn follow(&mut self, target: Target, by: CrateId, leave_out: &dyn Fn(FunctionRef) -> Vec<Range<ExprId>>) {
         let graph = &self.workspace.graph;
         match target {
             Target::Function(function) => {
-                if !self.compiled(function) || !self.functions.insert(function) {
-                    return;
-                }
+                let Some(krate) = self.compiled(function).filter(|_| self.functions.insert(function)) else { return };
                 self.reach.functions.push(function);
-                self.open.extend(graph.owner(function).map(Target::Type));
+                self.open.extend(graph.owner(function).map(|owner| (Target::Type(owner), krate)));
                 if self.files.insert(function.file) {
-                    self.mentioned(graph.of_items(function.file));
+                    self.mentioned(graph.of_items(function.file), krate);
                 }
                 let parts = leave_out(function);
                 let runs = |mention: &&Mention| !parts.iter().any(|part| part.contains(&mention.at));
-                self.open.extend(graph.of(function).iter().filter(runs).map(|mention| mention.of.clone()));
+                self.open.extend(graph.of(function).iter().filter(runs).map(|mention| (mention.of.clone(), krate)));
                 if !parts.is_empty() {
                     self.reach.left_out.insert(function, parts);
                 }
             }
             Target::Method(name) => {
-                if self.names.insert(name.clone()) {
-                    let made = |method: &&FunctionRef| graph.owner(**method).is_none_or(|owner| self.types.contains(&owner));
-                    let methods: Vec<_> = graph.methods(&name).iter().filter(made).copied().collect();
-                    self.open.extend(methods.into_iter().map(Target::Function));
+                let callers = self.names.entry(name.clone()).or_default();
+                if callers.contains(&by) {
+                    return;
+                }
+                callers.push(by);
+                for &method in graph.methods(&name) {
+                    let made = graph.owner(method).is_none_or(|owner| self.types.contains(&owner));
+                    if made && self.can_call(by, method) {
+                        self.open.push_back((Target::Function(method), by));
+                    }
                 }
             }
             Target::Constant(name) => {
                 for &(file, index) in graph.constants_named(&name) {
                     if self.constants.insert((file, index)) {
-                        self.mentioned(graph.of_constant(file, index));
+                        self.mentioned(graph.of_constant(file, index), by);
                     }
                 }
             }
             Target::Type(ty) => {
                 if self.types.insert(ty) {
-                    self.made(ty);
+                    self.made(ty, by);
                 }
             }
         }
     }
 
-    fn mentioned(&mut self, mentions: &[Mention]) {
-        self.open.extend(mentions.iter().map(|mention| mention.of.clone()));
+    fn mentioned(&mut self, mentions: &[Mention], by: CrateId) {
+        self.open.extend(mentions.iter().map(|mention| (mention.of.clone(), by)));
     }
 
-    /// Whether a function is part of the crates that this process is made of, and of no test.
-    fn compiled(&self, function: FunctionRef) -> bool {
-        let item = self.workspace.function(function);
-        let modules = self.workspace.names.modules_of(function.file, item.module);
-        !item.test && modules.iter().any(|module| self.crates.binary_search(&self.workspace.names.modules[*module].krate).is_ok())
+    /// A trait's method may be called from anywhere; an inherent one only where its crate is known.
+    fn can_call(&mut self, by: CrateId, method: FunctionRef) -> bool {
+        if self.workspace.function(method).of_trait.is_some() {
+            return true;
+        }
+        let names = &self.workspace.names;
+        let visible = self.visible.entry(by).or_insert_with(|| names.reach(by));
+        self.workspace.crates_of(method).any(|krate| visible.binary_search(&krate).is_ok())
+    }
+
+    /// The crate of this process that a function is part of, outside tests.
+    fn compiled(&self, function: FunctionRef) -> Option<CrateId> {
+        if self.workspace.function(function).test {
+            return None;
+        }
+        self.workspace.crates_of(function).find(|krate| self.crates.binary_search(krate).is_ok())
     }
 
     /// A type is made: what outside code calls on it runs, and so may what was called by name.
-    fn made(&mut self, ty: TypeRef) {
+    fn made(&mut self, ty: TypeRef, by: CrateId) {
         let Workspace { graph, rust, names, .. } = self.workspace;
-        for method in graph.methods_of(ty) {
-            let item = self.workspace.function(*method);
+        for &method in graph.methods_of(ty) {
+            let item = self.workspace.function(method);
             let called_outside = item.of_trait.is_some() || item.attributes.iter().any(|found| gives_to_macro(&found.path));
-            if called_outside || self.names.contains(&item.name) {
-                self.open.push_back(Target::Function(*method));
+            let callers = self.names.get(&item.name).cloned().unwrap_or_default();
+            if called_outside || callers.into_iter().any(|caller| self.can_call(caller, method)) {
+                self.open.push_back((Target::Function(method), by));
             }
         }
         let item = ty.get(rust);
@@ -180,7 +200,7 @@ impl<'w> Walk<'w> {
         };
         while let Some(part) = open.pop() {
             if let Definition::Type(found) = names.resolve(rust, module, &part.path, None) {
-                self.open.push_back(Target::Type(found));
+                self.open.push_back((Target::Type(found), by));
             }
             open.extend(&part.arguments);
         }

@@ -6,10 +6,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::graph::Target;
-use super::names::FunctionRef;
+use super::names::{Definition, FunctionRef};
 use super::query::Node;
 use super::reach::Reach;
-use super::rust::{ExprId, ExprKind, FunctionId};
+use super::rust::{Attribute, ExprId, ExprKind, FunctionId};
+use super::service::Found;
 use super::{Location, Service, Workspace};
 
 /// What each service runs.
@@ -58,19 +59,31 @@ pub struct Mode {
     leading: HashSet<FunctionRef>,
     /// Where it serves.
     serving: Vec<Location>,
+    /// The package of the binary.
+    package: usize,
 }
+
+/// Words in the names of subcommands that start a service.
+const SERVING: &[&str] =
+    &["run", "serve", "server", "start", "api", "web", "http", "grpc", "worker", "consumer", "daemon", "listen", "up"];
 
 impl Mode {
     pub fn of(workspace: &Workspace, service: &Service) -> Self {
-        let serving: Vec<Location> = service.evidence.iter().map(|found| found.at).collect();
+        // What listens says more than what consumes: a tool beside the server may consume, too.
+        let serves = |found: &&Found<String>| found.value.starts_with("serves");
+        let listens = service.evidence.iter().any(|found| serves(&found));
+        let serving: Vec<Location> =
+            service.evidence.iter().filter(|found| !listens || serves(found)).map(|found| found.at).collect();
         let functions = serving.iter().filter_map(|at| function_at(workspace, *at));
-        Self { leading: workspace.graph.leading_to(workspace, functions), serving }
+        Self { leading: workspace.graph.leading_to(workspace, functions), serving, package: service.package }
     }
 
-    /// Parts of a function on that way that are not on it: the other arms of a `match` on the subcommand, and branches of
+    /// Parts of a function that this process does not run: the other arms of a `match` on the subcommand, and branches of
     /// `main` that end the process.
     pub fn left_out(&self, workspace: &Workspace, function: FunctionRef) -> Vec<Range<ExprId>> {
-        let Some(body) = workspace.body(function).filter(|_| self.leading.contains(&function)) else { return Vec::new() };
+        let leading = self.leading.contains(&function);
+        let own = || workspace.crates_of(function).any(|krate| workspace.names.crates[krate].package == self.package);
+        let Some(body) = workspace.body(function).filter(|_| leading || own()) else { return Vec::new() };
         let mut parts = Vec::new();
         let mut open = vec![body];
         while let Some(node) = open.pop() {
@@ -81,11 +94,18 @@ impl Mode {
                 ExprKind::Closure { .. } | ExprKind::Async(_) => continue,
                 _ => Vec::new(),
             };
-            let leads: Vec<bool> = branches.iter().map(|branch| self.leads(*branch)).collect();
-            let chooses = leads.contains(&true) && chooses_mode(node);
-            let other = branches.iter().zip(leads).filter(|(branch, leads)| !leads && (chooses || ends(**branch)));
-            parts.extend(other.map(|(branch, _)| range(*branch)));
             open.extend(node.children());
+            if branches.is_empty() {
+                continue;
+            }
+            let on_subcommand = is_on_subcommand(node);
+            let leads: Vec<bool> = branches
+                .iter()
+                .map(|branch| leading && self.leads(*branch) || on_subcommand && is_named_for_serving(*branch))
+                .collect();
+            let chooses = leads.contains(&true) && (on_subcommand || leading && chooses_mode(node));
+            let other = branches.iter().zip(leads).filter(|(branch, leads)| !leads && (chooses || leading && ends(**branch)));
+            parts.extend(other.map(|(branch, _)| range(*branch)));
         }
         parts
     }
@@ -105,6 +125,38 @@ impl Mode {
         };
         serves || node.function().is_some_and(leads)
     }
+}
+
+/// A `match` on an enum of subcommands, as clap derives them.
+fn is_on_subcommand(node: Node<'_>) -> bool {
+    let ExprKind::Match { on, .. } = node.kind() else { return false };
+    let Definition::Type(ty) = node.with(*on).ty() else { return false };
+    let facts = &node.workspace.rust[ty.file];
+    let derives = |attribute: &Attribute| {
+        let mut paths = attribute.arguments.iter().filter_map(|id| match &facts.expr(*id).kind {
+            ExprKind::Path(path) => path.last(),
+            _ => None,
+        });
+        paths.any(|name| matches!(&**name, "Subcommand" | "Parser" | "StructOpt"))
+    };
+    ty.get(&node.workspace.rust).attributes.iter().any(derives)
+}
+
+fn is_named_for_serving(arm: Node<'_>) -> bool {
+    let ExprKind::Arm { variant, .. } = arm.kind() else { return false };
+    variant.last().is_some_and(|name| words(name).any(|word| SERVING.contains(&word.as_str())))
+}
+
+/// Words of a name in lower case: `api`, `server` of `ApiServer`.
+fn words(name: &str) -> impl Iterator<Item = String> {
+    let mut words: Vec<String> = Vec::new();
+    for c in name.chars() {
+        match words.last_mut() {
+            Some(word) if !c.is_uppercase() => word.push(c),
+            _ => words.push(c.to_lowercase().collect()),
+        }
+    }
+    words.into_iter()
 }
 
 /// A `match` or `if` on what was asked for, not on what came back from doing it.

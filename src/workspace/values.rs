@@ -2,7 +2,7 @@
 
 use super::names::{Definition, TypeRef};
 use super::query::{Node, Step, hands_on};
-use super::rust::{ExprId, ExprKind, Segments, Type, TypeKind};
+use super::rust::{ExprId, ExprKind, Name, Segments, Type, TypeKind};
 use super::{Workspace, names};
 
 /// Values are followed through at most this many bindings.
@@ -33,6 +33,10 @@ const TRANSPARENT: &[&str] = &[
     "ManuallyDrop",
     "Addr",
 ];
+
+/// Associated functions that derives write, and that make a value of the type: clap, `Default`, `From` and its kin.
+const DERIVED: &[&str] =
+    &["parse", "try_parse", "parse_from", "try_parse_from", "default", "new", "from", "try_from", "from_str", "from_env", "init"];
 
 impl<'w> Node<'w> {
     /// All that happens to this value in its function: methods called on it (and on what they return), calls it is handed
@@ -232,21 +236,112 @@ impl<'w> Node<'w> {
                 Some(last) => node.with(*last).ty_within(depth),
                 None => Definition::Unknown,
             },
+            ExprKind::Arm { body, .. } => node.with(*body).ty_within(depth),
+            ExprKind::If { then, .. } => node.with(*then).ty_within(depth),
+            // Arms that leave the function have no type.
+            ExprKind::Match { arms, .. } => {
+                let types = arms.iter().map(|arm| node.with(*arm).ty_within(depth));
+                types.into_iter().find(|ty| *ty != Definition::Unknown).unwrap_or(Definition::Unknown)
+            }
             _ => Definition::Unknown,
         }
     }
 
     fn variable_type(self, name: &str, depth: usize) -> Definition {
+        if let Some(found) = self.arm_type(name, depth) {
+            return found;
+        }
         if let Some(ty) = self.annotated(name) {
             return self.meaning(ty);
         }
         if let Some(value) = self.binding() {
             return value.ty_within(depth);
         }
+        if let Some(found) = self.tuple_part(name) {
+            return found;
+        }
         let Some(function) = self.function() else { return Definition::Unknown };
         let parameter =
             self.workspace.function(function).parameters.iter().find(|parameter| parameter.name.as_deref() == Some(name));
         parameter.map_or(Definition::Unknown, |parameter| self.meaning(&parameter.ty))
+    }
+
+    /// `let (command, colors) = parse();`: what the function's signature says of that part.
+    fn tuple_part(self, name: &str) -> Option<Definition> {
+        let blocks = self.ancestors().filter_map(|node| match node.kind() {
+            ExprKind::Block(statements) => Some(statements.iter().map(move |id| node.with(*id))),
+            _ => None,
+        });
+        let (value, position, count) = blocks.flatten().find_map(|statement| match statement.kind() {
+            ExprKind::Let { names, value: Some(value), .. } if statement.id < self.id => {
+                let position = names.iter().position(|bound| &**bound == name)?;
+                Some((statement.with(*value), position, names.len()))
+            }
+            _ => None,
+        })?;
+        let Definition::Function(function) = value.peel().definition() else { return None };
+        let item = self.workspace.function(function);
+        let mut ty = item.returns.as_ref()?;
+        while ty.name().is_some_and(|name| TRANSPARENT.contains(&name)) {
+            ty = ty.arguments.first()?;
+        }
+        let part = ty.arguments.get(position).filter(|_| ty.path.is_empty() && ty.arguments.len() == count)?;
+        let module = self.workspace.names.modules_of(function.file, item.module).first()?;
+        Some(self.workspace.type_meaning(*module, part, item.owner.as_ref()))
+    }
+
+    /// `Command::Serve(options) => …`: what the variant holds. `None` when no arm binds the name.
+    fn arm_type(self, name: &str, depth: usize) -> Option<Definition> {
+        let mut inner = self;
+        for ancestor in self.ancestors() {
+            let binds = |bound: &[Name]| bound.iter().position(|bound| &**bound == name);
+            match ancestor.kind() {
+                ExprKind::Arm { names, variant, .. } => {
+                    if let Some(position) = binds(names) {
+                        return Some(ancestor.arm_part(variant, name, (position, names.len()), depth));
+                    }
+                }
+                ExprKind::Closure { parameters, .. } if parameters.iter().any(|known| known.name.as_deref() == Some(name)) => {
+                    return None;
+                }
+                ExprKind::Block(statements) => {
+                    let mut before = statements.iter().take_while(|id| **id != inner.id).map(|id| ancestor.with(*id));
+                    let bound = |node: Node<'_>| matches!(node.kind(), ExprKind::Let { names, .. } if binds(names).is_some());
+                    if before.any(bound) {
+                        return None;
+                    }
+                }
+                _ => {}
+            }
+            inner = ancestor;
+        }
+        None
+    }
+
+    /// The type of what an arm binds from its variant, this being the arm: by name where the fields have names, else by
+    /// position, if all are bound.
+    fn arm_part(self, variant: &[Name], bound: &str, (position, count): (usize, usize), depth: usize) -> Definition {
+        let Some((name, base)) = variant.split_last() else { return Definition::Unknown };
+        if matches!(&**name, "Some" | "Ok") && base.is_empty() {
+            // `Result` and `Option` are transparent.
+            return match self.parent().map(|parent| (parent, parent.kind())) {
+                Some((parent, ExprKind::Match { on, .. })) => parent.with(*on).ty_within(depth),
+                _ => Definition::Unknown,
+            };
+        }
+        let Definition::Type(ty) = self.resolve(base) else { return Definition::Unknown };
+        let item = ty.get(&self.workspace.rust);
+        let TypeKind::Enum(variants) = &item.kind else { return Definition::Unknown };
+        let module = self.workspace.names.modules_of(ty.file, item.module).first();
+        let Some(variant) = variants.iter().find(|known| known.name == *name) else { return Definition::Unknown };
+        let part = match variant.fields.is_empty() {
+            true => Some(position).filter(|_| variant.types.len() == count),
+            false => variant.fields.iter().position(|field| &**field == bound),
+        };
+        match (module, part) {
+            (Some(&module), Some(part)) => self.workspace.type_meaning(module, &variant.types[part], None),
+            _ => Definition::Unknown,
+        }
     }
 
     /// `let client: Client = …`, or a closure's typed parameter.
@@ -291,6 +386,14 @@ impl<'w> Node<'w> {
             Definition::Unknown | Definition::Other if is_wrapper(self) => {
                 self.arguments().next().map_or(Definition::Unknown, |argument| argument.ty_within(depth))
             }
+            // `Options::parse()`, `Config::default()`: what a derive wrote.
+            Definition::Unknown | Definition::Other => match self.path() {
+                Some([base @ .., name]) if DERIVED.contains(&&**name) => match self.resolve(base) {
+                    Definition::Type(ty) => self.workspace.through_alias(ty),
+                    _ => Definition::Unknown,
+                },
+                _ => Definition::Unknown,
+            },
             _ => Definition::Unknown,
         }
     }

@@ -144,11 +144,12 @@ pub enum TypeKind {
     Trait,
 }
 
-/// A variant of an enum: its name, and the types it holds.
+/// A variant of an enum: its name, and the types it holds; `fields` names them where they have names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Variant {
     pub name: Name,
     pub types: Box<[Type]>,
+    pub fields: Box<[Name]>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -250,9 +251,11 @@ pub enum ExprKind {
         on: ExprId,
         arms: Box<[ExprId]>,
     },
-    /// One arm: what the pattern binds, its guard, its body.
+    /// One arm: what the pattern binds, its guard, its body. `variant` is the path of a pattern such as
+    /// `Command::Serve(options)`, `Command::Serve { options }` or `Command::Serve`, whose parts `names` are; empty for others.
     Arm {
         names: Box<[Name]>,
+        variant: Segments,
         guard: Option<ExprId>,
         body: ExprId,
     },

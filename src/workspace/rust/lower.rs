@@ -62,6 +62,7 @@ impl Lowering {
                 let variants = item.variants.iter().map(|variant| Variant {
                     name: name(&variant.ident),
                     types: variant.fields.iter().map(|field| type_of(&field.ty)).collect(),
+                    fields: variant.fields.iter().filter_map(|field| field.ident.as_ref()).map(name).collect(),
                 });
                 let variants = variants.collect();
                 self.type_item(&item.ident, TypeKind::Enum(variants), &item.attrs);

@@ -196,7 +196,8 @@ impl Lowering {
                 _ => None,
             };
             let body = this.expr(body);
-            (ExprKind::Arm { names: bound_names(pattern).into(), guard, body }, this.at(body))
+            let (names, variant) = (bound_names(pattern).into(), variant_of(pattern));
+            (ExprKind::Arm { names, variant, guard, body }, this.at(body))
         })
     }
 
@@ -233,6 +234,26 @@ impl Lowering {
             let kind = ExprKind::Let { names: bound_names(pattern).into(), ty, value, otherwise };
             (kind, join(span(local.let_token.span), span(local.semi_token.span)))
         })
+    }
+}
+
+/// The path of a pattern that takes a variant apart into plain names, also inside `Some(…)` and `Ok(…)`; empty for others.
+fn variant_of(pattern: &syn::Pat) -> Segments {
+    match pattern {
+        syn::Pat::TupleStruct(tuple) => match (tuple.path.segments.last(), tuple.elems.first()) {
+            (Some(last), Some(inner)) if tuple.elems.len() == 1 && (last.ident == "Some" || last.ident == "Ok") => {
+                variant_of(inner)
+            }
+            _ if tuple.elems.iter().all(|part| matches!(part, syn::Pat::Ident(_))) => segments(&tuple.path),
+            _ => Segments::default(),
+        },
+        // `{ options }`, not `{ options: renamed }`: then the field has another name.
+        syn::Pat::Struct(pattern) if pattern.fields.iter().all(|field| field.colon_token.is_none()) => segments(&pattern.path),
+        syn::Pat::Path(pattern) => segments(&pattern.path),
+        syn::Pat::Guard(pattern) => variant_of(&pattern.pat),
+        syn::Pat::Paren(pattern) => variant_of(&pattern.pat),
+        syn::Pat::Reference(pattern) => variant_of(&pattern.pat),
+        _ => Segments::default(),
     }
 }
 

@@ -1,0 +1,145 @@
+use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
+use crate::workspace::query::Node;
+use crate::workspace::rust::ExprKind;
+use crate::workspace::{Service, Workspace};
+
+crate::declare_rule! {
+    /// A service prints where it should log.
+    ///
+    /// ## Why is this bad?
+    /// What is printed has no level, no time, no request and no trace: it cannot be filtered, counted or found again when all
+    /// services log to one place, and it breaks the lines of those that log JSON. Printing also holds a lock that all threads share.
+    ///
+    /// ## Example
+    /// ```rust
+    /// async fn create(Json(order): Json<Order>) -> StatusCode {
+    ///     println!("new order {}", order.id);
+    ///     StatusCode::CREATED
+    /// }
+    /// ```
+    ///
+    /// ## Use instead
+    /// ```rust
+    /// async fn create(Json(order): Json<Order>) -> StatusCode {
+    ///     tracing::info!(order.id, "new order");
+    ///     StatusCode::CREATED
+    /// }
+    /// ```
+    ///
+    /// ## Not reported when
+    /// - no service runs it: tools, other subcommands of the same binary, tests, build scripts;
+    /// - it says why the process ends: the block ends in `exit`, `panic!` or `bail!`, in `main` also in a `return`, or it is how `main` ends;
+    /// - it stands in a panic hook, in the code of a logger, before the same function sets up the log, or where the log is gone.
+    ///
+    /// ## Source
+    /// "Local logging", MARS (Tighilt et al., 2023); [The Twelve-Factor App: Logs](https://12factor.net/logs).
+    "print-instead-of-log", "MSVC801", Practice::CentralizedLogging, Level::Warn, Tier::Default, Check::Workspace(check)
+}
+
+/// Macros that print, and the level that says the same.
+const PRINTS: &[(&str, &str)] =
+    &[("println", "info"), ("print", "info"), ("eprintln", "error"), ("eprint", "error"), ("dbg", "debug")];
+/// Words in the names of functions, types, traits and modules that set up the log.
+const LOGGERS: &[&str] = &["log", "logger", "logging", "tracing", "telemetry", "subscriber"];
+/// Likewise of those that make log lines; common names elsewhere.
+const LINE_MAKERS: &[&str] = &["layer", "appender", "drain", "emitter"];
+/// Macros and functions that end the process.
+const EXITS: &[&str] = &["exit", "abort", "panic", "unreachable", "bail", "todo", "unimplemented"];
+
+fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
+    for (name, level) in PRINTS {
+        for print in workspace.named(name).filter(|node| matches!(node.kind(), ExprKind::Macro { .. })) {
+            let Some(service) = workspace.run_by(print) else { continue };
+            if !is_farewell(print) && !in_panic_hook(print) && !in_logger(print) && !is_without_logger(print) {
+                let framework = framework(workspace, service, print);
+                let diagnostic =
+                    Diagnostic::new(format!("`{name}!` in the code of a service, past its log"), print.at(), "printed")
+                        .help(format!("write `{framework}::{level}!(…)`"))
+                        .evidence("a branch that ends the process, a panic hook, a logger's own code, another subcommand")
+                        .service(&service.name);
+                out.push(diagnostic);
+            }
+        }
+    }
+}
+
+/// The last words of a process: a branch around it ends in an exit, or is how `main` ends.
+fn is_farewell(print: Node<'_>) -> bool {
+    let Some(function) = print.function() else { return false };
+    let body = print.workspace.body(function).map(|body| body.id);
+    let in_main = &*print.workspace.function(function).name == "main";
+    let mut inner = print;
+    for node in print.ancestors().take_while(|node| !matches!(node.kind(), ExprKind::Closure { .. })) {
+        if let ExprKind::Block(statements) = node.kind() {
+            let last = statements.last().map(|id| node.with(*id));
+            let is_exit = last.is_some_and(|last| exits(last) || in_main && matches!(last.kind(), ExprKind::Return(_)));
+            let is_end_of_main =
+                in_main && Some(node.id) == body && last.is_some_and(|last| last.id == inner.id) && inner.id != print.id;
+            if is_exit || is_end_of_main {
+                return true;
+            }
+        }
+        inner = node;
+    }
+    false
+}
+
+fn exits(statement: Node<'_>) -> bool {
+    statement.path().and_then(<[_]>::last).is_some_and(|name| EXITS.contains(&&**name))
+}
+
+fn in_panic_hook(print: Node<'_>) -> bool {
+    let names_hook = |node: Node<'_>| node.path().and_then(<[_]>::last).is_some_and(|name| &**name == "set_hook");
+    let function = print.function().map(|function| &print.workspace.function(function).name);
+    print.ancestors().any(names_hook)
+        || function.is_some_and(|name| name.contains("panic_hook") || name.contains("panic_handler"))
+}
+
+/// Before the function sets up the log, or where it learns that the log is gone.
+fn is_without_logger(print: Node<'_>) -> bool {
+    let names_logger = |node: Node<'_>| {
+        let mut path = node.path().unwrap_or_default().iter().map(|name| &**name).chain(node.method());
+        matches!(node.kind(), ExprKind::Call { .. } | ExprKind::Method { .. }) && path.any(|name| has_word(name, LOGGERS))
+    };
+    let body = print.function().and_then(|function| print.workspace.body(function));
+    let mut later = body.into_iter().flat_map(Node::descendants).filter(|node| node.id > print.id);
+    let on_logger = |node: Node<'_>| match node.kind() {
+        ExprKind::If { condition: on, .. } | ExprKind::Match { on, .. } => node.with(*on).descendants().any(names_logger),
+        _ => false,
+    };
+    later.any(names_logger) || print.ancestors().any(on_logger)
+}
+
+fn in_logger(print: Node<'_>) -> bool {
+    let Some(function) = print.function() else { return false };
+    let workspace = print.workspace;
+    let item = workspace.function(function);
+    let owners = item.owner.iter().chain(&item.of_trait).filter_map(|path| path.last());
+    let module = workspace.names.modules_of(function.file, item.module).first();
+    let modules = std::iter::successors(module.copied(), |&module| workspace.names.modules[module].parent);
+    let modules = modules.map(|module| &workspace.names.modules[module].name);
+    std::iter::once(&item.name).chain(owners).chain(modules).any(|name| has_word(name, LOGGERS) || has_word(name, LINE_MAKERS))
+}
+
+/// Whether a word of a name is known: `logging` of `init_logging`, `layer` of `JsonLayer`.
+fn has_word(name: &str, known: &[&str]) -> bool {
+    let mut words = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() {
+            words.push('_');
+        }
+        words.extend(c.to_lowercase());
+    }
+    words.split('_').any(|word| known.contains(&word))
+}
+
+/// What the package of this code logs with, else the service's.
+fn framework<'w>(workspace: &'w Workspace, service: &Service, print: Node<'w>) -> &'static str {
+    let of_code = print.crates().map(|krate| workspace.names.crates[krate].package);
+    let mut packages = of_code.chain([service.package]).map(|package| &workspace.packages[package]);
+    let used = packages.find_map(|package| {
+        let uses = |name: &&&str| package.dependencies.iter().any(|dependency| dependency.alias == ***name);
+        ["tracing", "log", "slog"].iter().find(uses).copied()
+    });
+    used.unwrap_or("tracing")
+}
