@@ -40,7 +40,7 @@ crate::declare_rule! {
 const PRINTS: &[(&str, &str)] =
     &[("println", "info"), ("print", "info"), ("eprintln", "error"), ("eprint", "error"), ("dbg", "debug")];
 /// Words in the names of functions, types, traits and modules that set up the log.
-const LOGGERS: &[&str] = &["log", "logger", "logging", "tracing", "telemetry", "subscriber"];
+const LOGGERS: &[&str] = &["log", "logger", "logging", "tracing", "telemetry", "subscriber", "otel", "tracer"];
 /// Likewise of those that make log lines; common names elsewhere.
 const LINE_MAKERS: &[&str] = &["layer", "appender", "drain", "emitter"];
 /// Macros and functions that end the process.
@@ -98,8 +98,12 @@ fn in_panic_hook(print: Node<'_>) -> bool {
 /// Before the function sets up the log, or where it learns that the log is gone.
 fn is_without_logger(print: Node<'_>) -> bool {
     let names_logger = |node: Node<'_>| {
-        let mut path = node.path().unwrap_or_default().iter().map(|name| &**name).chain(node.method());
-        matches!(node.kind(), ExprKind::Call { .. } | ExprKind::Method { .. }) && path.any(|name| has_word(name, LOGGERS))
+        let mut names = node.path().unwrap_or_default().iter().map(|name| &**name).chain(node.method());
+        match node.kind() {
+            ExprKind::Call { .. } | ExprKind::Method { .. } => names.any(|name| has_word(name, LOGGERS)),
+            ExprKind::Field { name, .. } => has_word(name, LOGGERS),
+            _ => false,
+        }
     };
     let body = print.function().and_then(|function| print.workspace.body(function));
     let mut later = body.into_iter().flat_map(Node::descendants).filter(|node| node.id > print.id);
