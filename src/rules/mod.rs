@@ -10,6 +10,7 @@ pub mod lightweight_protocols;
 mod paths;
 pub mod resiliency_patterns;
 pub mod security;
+pub mod service_discovery;
 pub mod small_services;
 mod time_limit;
 
@@ -20,6 +21,7 @@ pub static ALL: &[&Rule] = &[
     &design_for_failure::no_graceful_shutdown::RULE,
     &small_services::service_depends_on_service::RULE,
     &lightweight_protocols::unversioned_api::RULE,
+    &service_discovery::hardcoded_endpoint::RULE,
     &data_ownership::shared_database::RULE,
     &resiliency_patterns::http_client_without_timeout::RULE,
     &resiliency_patterns::server_without_timeout::RULE,

@@ -92,8 +92,10 @@ impl<'w> Node<'w> {
         let root = self.ancestors().last().unwrap_or(self).id;
         let constant = self.facts().constants.iter().find(|constant| constant.value == Some(root));
         let Some(constant) = constant else { return Vec::new() };
-        let graph = &self.workspace.graph;
-        graph.places(self.workspace, &Target::Constant(constant.name.clone())).collect()
+        let Workspace { graph, names, .. } = self.workspace;
+        // Constants are known by name alone: only code that can see this one means it.
+        let sees = |place: &Node<'_>| place.crates().any(|krate| self.crates().any(|own| names.reach(krate).contains(&own)));
+        graph.places(self.workspace, &Target::Constant(constant.name.clone())).filter(sees).collect()
     }
 }
 

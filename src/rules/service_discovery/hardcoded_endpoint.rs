@@ -1,0 +1,156 @@
+use std::collections::HashSet;
+
+use super::address::{Address, address};
+use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
+use crate::workspace::Workspace;
+use crate::workspace::query::Node;
+use crate::workspace::rust::{ExprId, ExprKind, Literal};
+
+crate::declare_rule! {
+    /// The address of another system is written into the code.
+    ///
+    /// ## Why is this bad?
+    /// The system behind it cannot move, be scaled, replaced or tested against without a new build of this service; and every
+    /// environment calls the same one, or none.
+    ///
+    /// ## Example
+    /// ```rust
+    /// let stock = client.get("http://10.0.3.7:8080/v1/stock").send().await?;
+    /// ```
+    ///
+    /// ## Use instead
+    /// ```rust
+    /// let stock = client.get(format!("{}/v1/stock", config.inventory_url)).send().await?;
+    /// ```
+    /// with the address in the environment or in a file of settings, where each deployment sets its own; in Kubernetes it is the name of
+    /// a Service.
+    ///
+    /// ## Not reported when
+    /// - it does not end up in a call that connects or sends: what a server binds, CORS origins, texts, documentation;
+    /// - it is only the default of a setting: `unwrap_or(…)`, `Default`, a `match` on a variable;
+    /// - its host is a public name, such as another company's API;
+    /// - it is an agent on the same host by design (OpenTelemetry, Envoy, Dapr, Consul, Vault, StatsD) or a cloud's metadata service;
+    /// - no service runs it: tools, subcommands, tests, examples.
+    ///
+    /// ## Source
+    /// "Hardcoded endpoints", MARS (Tighilt et al., 2023); [The Twelve-Factor App: Config](https://12factor.net/config).
+    "hardcoded-endpoint", "MSVC401", Practice::ServiceDiscovery, Level::Warn, Tier::Default, Check::Workspace(check)
+}
+
+/// What connects to an address or sends to it, by the last segment of its name.
+const SINKS: &[&str] = &[
+    "get",
+    "post",
+    "put",
+    "patch",
+    "delete",
+    "head",
+    "request",
+    "connect",
+    "connect_lazy",
+    "connect_timeout",
+    "connect_async",
+    "from_static",
+    "from_shared",
+    "open",
+    "establish",
+    "with_uri_str",
+    "set",
+];
+/// Constructors of clients of databases and brokers take the address as it is; those of other things take anything.
+const CONSTRUCTORS: &[&str] = &["new", "from_str", "parse_url", "create_pool", "build_client"];
+/// How many uses of a text are looked at.
+const MAX_STEPS: usize = 64;
+
+fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
+    for (file, facts) in workspace.rust.iter().enumerate() {
+        for (index, expr) in facts.expressions.iter().enumerate() {
+            let ExprKind::Literal(Literal::Str(text)) = &expr.kind else { continue };
+            let Some(address) = address(text).filter(Address::moves) else { continue };
+            let literal = Node { workspace, file, id: ExprId::new(index) };
+            if literal.ships() {
+                out.extend(finding(literal, &address));
+            }
+        }
+    }
+}
+
+fn finding(literal: Node<'_>, address: &Address) -> Option<Diagnostic> {
+    if is_default(literal) {
+        return None;
+    }
+    let workspace = literal.workspace;
+    let (sink, service) = sinks(literal, address).find_map(|sink| Some((sink, workspace.run_by(sink)?)))?;
+    let message = format!("the address `{}` is written into the code", address.authority);
+    let mut diagnostic = Diagnostic::new(message, literal.at(), "cannot differ between environments")
+        .help("read it from the environment or from settings, where each deployment sets its own")
+        .evidence("a fallback of a setting, a `Default`, a `match` on a variable around it")
+        .confidence(if address.is_this_machine() { Confidence::Medium } else { Confidence::High })
+        .service(&service.name);
+    if !sink.descendants().any(|node| node.file == literal.file && node.id == literal.id) {
+        diagnostic = diagnostic.related(sink.name_at(), "used here");
+    }
+    Some(match &address.password {
+        Some(password) => diagnostic.hide(password),
+        None => diagnostic,
+    })
+}
+
+/// Calls that the text ends up in, and that connect or send.
+fn sinks<'w>(literal: Node<'w>, address: &Address) -> impl Iterator<Item = Node<'w>> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    let mut open = vec![literal];
+    while let Some(node) = open.pop() {
+        if seen.len() > MAX_STEPS || !seen.insert((node.file, node.id)) {
+            continue;
+        }
+        for taker in node.fate(&|_| true).given {
+            match taker.kind() {
+                // `format!("{BASE}/items")` holds the address, too.
+                ExprKind::Macro { path, .. } if path.last().is_some_and(|name| matches!(&**name, "format" | "concat")) => {
+                    open.push(taker);
+                }
+                ExprKind::Call { .. } | ExprKind::Method { .. } if is_sink(taker, address) => found.push(taker),
+                _ => {}
+            }
+        }
+    }
+    found.into_iter()
+}
+
+fn is_sink(taker: Node<'_>, address: &Address) -> bool {
+    let name = taker.method().or_else(|| taker.path()?.last().map(|name| &**name)).unwrap_or_default();
+    match name {
+        // `config.set("bootstrap.servers", "broker:9092")`
+        "set" => {
+            taker.arguments().next().and_then(Node::text).is_some_and(|key| key.ends_with(".servers") || key.contains("broker"))
+        }
+        "connect" | "connect_timeout" | "connect_async" => true,
+        name if SINKS.contains(&name) => !address.scheme.is_empty(),
+        name => CONSTRUCTORS.contains(&name) && !address.scheme.is_empty() && !address.scheme.starts_with("http"),
+    }
+}
+
+/// Chosen by what is configured, or what stands for it when nothing is.
+fn is_default(literal: Node<'_>) -> bool {
+    let asks = |node: Node<'_>| {
+        let name = node.method().or_else(|| node.path()?.last().map(|name| &**name)).unwrap_or_default();
+        ["var", "var_os", "env", "config", "cfg", "args", "option_env"]
+            .iter()
+            .any(|word| name.split('_').any(|part| part == *word))
+    };
+    let chosen = |node: Node<'_>| match node.kind() {
+        ExprKind::If { condition: on, .. } | ExprKind::Match { on, .. } => node.with(*on).descendants().any(asks),
+        ExprKind::Method { name, .. } => name.contains("unwrap_or") || name.contains("default") || name.contains("map_or"),
+        _ => false,
+    };
+    // `get_env_var("INVENTORY_URL", "http://localhost:8080")`
+    let taker = literal.ancestors().find(|node| matches!(node.kind(), ExprKind::Call { .. } | ExprKind::Method { .. }));
+    let function = literal.function().map(|function| literal.workspace.function(function));
+    let in_default = function.is_some_and(|function| {
+        let is_named = function.name.starts_with("default") || function.name.ends_with("_default");
+        is_named || function.of_trait.as_ref().and_then(|path| path.last()).is_some_and(|name| &**name == "Default")
+    });
+    in_default || taker.is_some_and(asks) || literal.ancestors().any(chosen)
+}

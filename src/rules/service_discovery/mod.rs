@@ -1,0 +1,4 @@
+//! Addresses come from names, configuration or a registry; never from the code.
+
+pub mod address;
+pub mod hardcoded_endpoint;
