@@ -268,7 +268,12 @@ fn read(root: &Path, path: &Utf8Path, file: FileId, kind: Kind) -> Read {
 
 fn parse(path: &Utf8Path, file: FileId, kind: Kind, text: &str) -> Facts {
     match kind {
-        Kind::Rust => rust::parse(file, text).map_or_else(Facts::Problem, |facts| Facts::Rust(Box::new(facts))),
+        Kind::Rust => match rust::parse(file, text) {
+            Ok(facts) => Facts::Rust(Box::new(facts)),
+            // cargo-generate's and its kin: `{{project-name}}/src/main.rs`.
+            Err(_) if path.as_str().contains("{{") => Facts::Template,
+            Err(problem) => Facts::Problem(problem),
+        },
         Kind::Manifest => {
             manifest::parse(file, path, text).map_or_else(|problem| unless_template(text, problem), Facts::Manifest)
         }

@@ -46,10 +46,27 @@ const MAX_COPIED_NODES: usize = 100_000;
 
 /// All documents of `text`.
 pub fn parse(text: &str) -> Result<Vec<Node>, Failure> {
-    Builder::new(text).run().map_err(|failure| match failure {
+    let parsed = Builder::new(text).run().or_else(|failure| match closing_brackets_joined(text) {
+        Some(joined) => Builder::new(&joined).run().map_err(|_| failure),
+        None => Err(failure),
+    });
+    parsed.map_err(|failure| match failure {
         Failure::Invalid { .. } if has_template_tags(text) => Failure::Template,
         failure => failure,
     })
+}
+
+/// Docker, Kubernetes and GitHub take a closing bracket that stands no deeper than its key; the YAML specification does not.
+/// The same text, byte for byte as long, with such brackets on the line before.
+fn closing_brackets_joined(text: &str) -> Option<String> {
+    let mut joined = text.as_bytes().to_vec();
+    for (newline, _) in text.match_indices('\n') {
+        let line = text[..newline].rsplit('\n').next().unwrap_or_default();
+        if text[newline + 1..].trim_start_matches(' ').starts_with([']', '}']) && !line.contains('#') {
+            joined[newline] = b' ';
+        }
+    }
+    String::from_utf8(joined).ok().filter(|joined| joined != text)
 }
 
 /// Whether `text` holds Helm, Go or Jinja tags. GitHub's `${{ }}` is none.
@@ -299,6 +316,17 @@ mod tests {
         assert_eq!(node.get("d").unwrap().as_str(), None);
         assert_eq!(node.get("e").unwrap().as_bool(), None);
         assert_eq!(node.get("f").unwrap().as_bool(), Some(true));
+    }
+
+    #[test]
+    fn brackets_may_close_where_their_key_stands() {
+        let text = "command: [\n  a,\n  b\n]\nnext: {\n  c: d\n}\n";
+        let documents = parse(text).unwrap();
+        let Value::Mapping(entries) = &documents[0].value else { panic!("{documents:?}") };
+        assert_eq!(entries.len(), 2);
+        let Value::Sequence(items) = &entries[0].1.value else { panic!("{entries:?}") };
+        assert_eq!(&text[items[1].span.start as usize..items[1].span.end as usize], "b");
+        assert!(matches!(parse("command: [\n  a\nnext: b\n"), Err(Failure::Invalid { .. })));
     }
 
     #[test]

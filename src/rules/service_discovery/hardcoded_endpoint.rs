@@ -50,8 +50,6 @@ const SINKS: &[&str] = &[
     "connect_lazy",
     "connect_timeout",
     "connect_async",
-    "from_static",
-    "from_shared",
     "open",
     "establish",
     "with_uri_str",
@@ -127,6 +125,10 @@ fn is_sink(taker: Node<'_>, address: &Address) -> bool {
             taker.arguments().next().and_then(Node::text).is_some_and(|key| key.ends_with(".servers") || key.contains("broker"))
         }
         "connect" | "connect_timeout" | "connect_async" => true,
+        // tonic's, not `Uri::from_static`, which may be a stand-in that nobody resolves.
+        "from_static" | "from_shared" => {
+            taker.path().is_some_and(|path| path.iter().any(|part| matches!(&**part, "Endpoint" | "Channel")))
+        }
         name if SINKS.contains(&name) => !address.scheme.is_empty(),
         name => CONSTRUCTORS.contains(&name) && !address.scheme.is_empty() && !address.scheme.starts_with("http"),
     }
@@ -136,9 +138,8 @@ fn is_sink(taker: Node<'_>, address: &Address) -> bool {
 fn is_default(literal: Node<'_>) -> bool {
     let asks = |node: Node<'_>| {
         let name = node.method().or_else(|| node.path()?.last().map(|name| &**name)).unwrap_or_default();
-        ["var", "var_os", "env", "config", "cfg", "args", "option_env"]
-            .iter()
-            .any(|word| name.split('_').any(|part| part == *word))
+        let asks = |word: &str| matches!(word, "var" | "env" | "config" | "cfg" | "args" | "setting" | "default" | "fallback");
+        name.split('_').any(asks)
     };
     let chosen = |node: Node<'_>| match node.kind() {
         ExprKind::If { condition: on, .. } | ExprKind::Match { on, .. } => node.with(*on).descendants().any(asks),
