@@ -114,6 +114,21 @@ impl Dockerfile {
         })
     }
 
+    /// `stage` and all stages that it needs: those it is built from, and those it copies from.
+    pub fn needed<'a>(&'a self, stage: &'a Stage) -> Vec<&'a Stage> {
+        let mut found: Vec<&Stage> = Vec::new();
+        let mut open = vec![stage];
+        while let Some(stage) = open.pop() {
+            if found.iter().any(|known| std::ptr::eq(*known, stage)) {
+                continue;
+            }
+            found.push(stage);
+            open.extend(self.lineage(stage));
+            open.extend(stage.copies.iter().filter_map(|copy| self.stage(copy.from.as_deref()?)));
+        }
+        found
+    }
+
     /// A setting of `stage`, inherited from the stages it is built from.
     pub fn inherited<'a, T>(&'a self, stage: &'a Stage, get: impl Fn(&'a Stage) -> Option<&'a T>) -> Option<&'a T> {
         self.lineage(stage).find_map(get)

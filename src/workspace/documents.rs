@@ -230,7 +230,12 @@ impl<'w> Services<'w> {
             dockerfile = path.and_then(|path| builds.iter().position(|built| built.path == path));
             if let Some(index) = dockerfile {
                 let file = &workspace.dockerfiles[index];
-                let stage = build.target.as_deref().and_then(|target| file.stage(target)).unwrap_or(file.last_stage());
+                let target = build.target.as_deref().and_then(|target| file.stage(target));
+                let stage = target.unwrap_or(file.last_stage());
+                // `target: migrations` beside the stages of services.
+                if target.is_some() && !builds_rust(file.needed(stage)) && builds_rust(file.stages.iter()) {
+                    return Vec::new();
+                }
                 let mentioned = mentioned(file, stage, &build.arguments);
                 found.extend(mentioned.into_iter().flatten().flat_map(|name| self.named(&name)));
                 if found.is_empty() && !builds[index].parametric {
@@ -276,6 +281,11 @@ impl<'w> Services<'w> {
     }
 }
 
+fn builds_rust<'a>(stages: impl IntoIterator<Item = &'a Stage>) -> bool {
+    let is_cargo = |word: &String| word == "cargo" || word.ends_with("/cargo");
+    stages.into_iter().flat_map(|stage| &stage.runs).any(|run| run.words.iter().any(is_cargo))
+}
+
 /// A name that an argument gives, which has no value here.
 struct Unknown;
 
@@ -303,8 +313,8 @@ fn mentioned(file: &Dockerfile, stage: &Stage, arguments: &[Variable]) -> Vec<Re
         let built = |path: &&String| path.contains("/release/") || path.contains("/debug/") || path.contains("/bin/");
         copy.sources.iter().filter(built).for_each(|path| add(path));
     }
-    for run in file.stages.iter().flat_map(|stage| &stage.runs).filter(|run| run.words.iter().any(|word| word.ends_with("cargo")))
-    {
+    let runs = file.needed(stage).into_iter().flat_map(|stage| &stage.runs);
+    for run in runs.filter(|run| run.words.iter().any(|word| word.ends_with("cargo"))) {
         let mut words = run.words.iter();
         while let Some(word) = words.next() {
             match word.as_str() {
