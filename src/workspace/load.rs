@@ -201,6 +201,7 @@ impl<'a> Loader<'a> {
             match (kind, fact) {
                 (Kind::Migration, Facts::Nothing) => self.workspace.migrations.push(*file),
                 (Kind::Pipeline, Facts::Nothing) => self.workspace.ci.push(*file),
+                (Kind::Packaging, Facts::Nothing) => self.workspace.packaging.push(*file),
                 (_, Facts::Template) => templates.push(*file),
                 (_, fact) => self.keep_one(fact),
             }
@@ -256,7 +257,9 @@ fn read(root: &Path, path: &Utf8Path, file: FileId, kind: Kind) -> Read {
             let directives = directive::rust_directives(file, &text, comments);
             return (facts, directives);
         }
-        (Facts::Problem(_) | Facts::Template, _) | (_, Kind::Rust | Kind::Lock | Kind::Pipeline) => return (facts, Vec::new()),
+        (Facts::Problem(_) | Facts::Template, _) | (_, Kind::Rust | Kind::Lock | Kind::Pipeline | Kind::Packaging) => {
+            return (facts, Vec::new());
+        }
         (_, Kind::Manifest | Kind::Settings(settings::Format::Toml)) => Syntax::Toml,
         (_, Kind::Dockerfile) => Syntax::Dockerfile,
         (_, Kind::Settings(settings::Format::Env)) => Syntax::Env,
@@ -289,7 +292,7 @@ fn parse(path: &Utf8Path, file: FileId, kind: Kind, text: &str) -> Facts {
             parsed(file, "YAML file", text, |documents| Facts::Kubernetes(kubernetes::read(file, documents)))
         }
         Kind::Yaml(Some(format)) | Kind::Settings(format) => read_settings(file, path, format, text),
-        Kind::Yaml(None) | Kind::Migration | Kind::Pipeline => Facts::Nothing,
+        Kind::Yaml(None) | Kind::Migration | Kind::Pipeline | Kind::Packaging => Facts::Nothing,
     }
 }
 

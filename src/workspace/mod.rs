@@ -63,6 +63,8 @@ pub struct Workspace {
     pub migrations: Vec<FileId>,
     /// Pipeline definitions, in path order.
     pub ci: Vec<FileId>,
+    /// Files by which something other than a container image is made of services, in path order.
+    pub packaging: Vec<FileId>,
     /// What paths in those files mean.
     pub names: names::Names,
     /// Calls by name.

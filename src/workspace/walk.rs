@@ -24,7 +24,23 @@ pub enum Kind {
     Migration,
     /// Listed, not parsed.
     Pipeline,
+    /// Listed, not parsed.
+    Packaging,
 }
+
+/// Files by which platforms and package managers that need no container image build and run what is below them: Heroku, Fly,
+/// Railway, Render, App Engine, buildpacks, illumos zones.
+const PACKAGING: &[&str] = &[
+    "Procfile",
+    "fly.toml",
+    "railway.json",
+    "railway.toml",
+    "render.yaml",
+    "app.yaml",
+    "nixpacks.toml",
+    "project.toml",
+    "package-manifest.toml",
+];
 
 /// What a walk found, in path order.
 #[derive(Debug, Default)]
@@ -119,6 +135,10 @@ fn kind(path: &Utf8Path) -> Option<Kind> {
     if name == "Cargo.lock" {
         return Some(Kind::Lock);
     }
+    // A unit of systemd runs on a host of its own.
+    if PACKAGING.contains(&name) || path.extension() == Some("service") {
+        return Some(Kind::Packaging);
+    }
     if ci::is_pipeline(path) {
         return Some(Kind::Pipeline);
     }
@@ -176,6 +196,8 @@ mod tests {
             ("svc/config.toml", Some(Kind::Settings(Format::Toml))),
             ("svc/migrations/1.sql", Some(Kind::Migration)),
             (".github/workflows/ci.yml", Some(Kind::Pipeline)),
+            ("Procfile", Some(Kind::Packaging)),
+            ("dist/orders.service", Some(Kind::Packaging)),
             ("README.md", None),
             ("data.json", None),
         ] {

@@ -34,7 +34,9 @@ declare_rule! {
     /// - a Dockerfile above it builds with Cargo and names no service, or takes the service as an argument;
     /// - a Kubernetes manifest or a compose file runs it: then its image is built in a way that is not seen here (Nix, Bazel,
     ///   buildpacks, a pipeline);
-    /// - it is made for a platform that packages it itself (AWS Lambda, Shuttle, Cloudflare Workers, Spin, Fastly).
+    /// - it is made for a platform that packages it itself (AWS Lambda, Shuttle, Cloudflare Workers, Spin, Fastly);
+    /// - a `Procfile`, `fly.toml`, `railway.toml`, `render.yaml`, `app.yaml`, `project.toml`, `package-manifest.toml` or a systemd unit
+    ///   beside it or above it says that it is packaged in another way.
     ///
     /// ## Source
     /// "Multiple services per host", MARS (Tighilt et al., Journal of Systems and Software 2023); the Twelve-Factor App, II and V.
@@ -51,7 +53,7 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     {
         return;
     }
-    if service.documents.is_run() || has_image(workspace, service) {
+    if is_packaged(workspace, service) || service.documents.is_run() || has_image(workspace, service) {
         return;
     }
     if workspace.dockerfiles.iter().any(|dockerfile| images::may_build(workspace, dockerfile, service)) {
@@ -73,6 +75,15 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
         .evidence("no manifest or compose file runs an image of its name")
         .confidence(Confidence::Medium),
     );
+}
+
+/// Whether a file beside the service, above it or in a folder of one of those says that it is packaged in another way.
+fn is_packaged(workspace: &Workspace, service: &Service) -> bool {
+    let folders = workspace.packaging.iter().filter_map(|file| workspace.sources.path(*file).parent());
+    folders.into_iter().any(|folder| {
+        let above = folder.parent().unwrap_or(folder);
+        service.directory.starts_with(folder) || service.directory == above
+    })
 }
 
 /// Whether something runs an image of the service's name, under whatever name of its own.

@@ -2,6 +2,7 @@ use crate::declare_rule;
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::workspace::dockerfile::Dockerfile;
 use crate::workspace::http::{Framework, Purpose, Served, purpose};
+use crate::workspace::names::FunctionRef;
 use crate::workspace::query::Node;
 use crate::workspace::{Service, Workspace};
 
@@ -27,7 +28,7 @@ declare_rule! {
     /// gRPC: `tonic_health::server::health_reporter()`, whose service goes into `add_service`.
     ///
     /// ## Not reported when
-    /// - a route's path or handler is named for it (`livez`, `readyz`, `healthz`, `health`, `ping`, `status`, `alive`, `heartbeat`, …), on any
+    /// - a route's path, handler or handler's module is named for it (`livez`, `readyz`, `healthz`, `health`, `ping`, `status`, `alive`, `heartbeat`, …), on any
     ///   port, or the code compares a path with such a text;
     /// - it serves `grpc.health.v1`;
     /// - a Dockerfile or compose file that runs it has a health check, or a Kubernetes workload of it has a probe.
@@ -92,12 +93,19 @@ fn has_route(served: &Served<'_>) -> bool {
     let by_route = served.routes.iter().any(|route| {
         route.paths.iter().any(|path| purpose(path) == Purpose::Health)
             || route.handler_name.as_deref().is_some_and(named)
-            || route.handlers.iter().any(|&handler| named(&served.workspace.function(handler).name))
+            || route.handlers.iter().any(|&handler| names_of(served.workspace, handler).any(|name| named(name)))
     });
     by_route
         || served.expressions().any(|node| {
             node.text().is_some_and(|text| text.starts_with('/') && purpose(text) == Purpose::Health) && !is_request(node)
         })
+}
+
+/// A handler's name and its module's: `health::get`.
+fn names_of(workspace: &Workspace, handler: FunctionRef) -> impl Iterator<Item = &str> {
+    let item = workspace.function(handler);
+    let module = workspace.names.modules_of(handler.file, item.module).first();
+    std::iter::once(&*item.name).chain(module.map(|&module| &*workspace.names.modules[module].name))
 }
 
 fn is_request(node: Node<'_>) -> bool {

@@ -27,7 +27,8 @@ declare_rule! {
     /// ## Not reported when
     /// - a route of the service has a version in its path (nesting is followed, across functions and crates): it knows how;
     /// - the version travels in a header or media type (`Accept-Version`, `application/vnd.orders.v1+json`);
-    /// - all it serves is health, metrics, API descriptions, static files, HTML pages, log-in, webhooks, GraphQL or profiling;
+    /// - all it serves is health, metrics, API descriptions, static files, HTML pages, log-in, webhooks, GraphQL, profiling, WebSockets or
+    ///   server-sent events;
     /// - a prefix is computed, or the router goes where it cannot be followed.
     ///
     /// ## Source
@@ -44,8 +45,12 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     if served.traffic().is_empty() || served.routes.iter().any(|route| is_versioned(route)) || is_versioned_otherwise(&served) {
         return;
     }
-    let business: Vec<(&Route, &str)> =
-        served.routes.iter().filter_map(|route| Some((*route, business_path(workspace, route)?))).collect();
+    let business: Vec<(&Route, &str)> = served
+        .routes
+        .iter()
+        .filter(|route| !served.opens_streams(route))
+        .filter_map(|route| Some((*route, business_path(workspace, route)?)))
+        .collect();
     let known: Vec<&(&Route, &str)> = business.iter().filter(|(route, _)| route.known).collect();
     let Some(&&(first, _)) = known.first() else { return };
     let mut paths: Vec<&str> = known.iter().map(|(_, path)| *path).collect();

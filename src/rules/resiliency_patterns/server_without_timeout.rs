@@ -161,15 +161,7 @@ fn serves_streams_only(served: &Served<'_>) -> bool {
         .iter()
         .filter(|route| route.paths.iter().any(|path| matches!(purpose(path), Purpose::Business | Purpose::GraphQl)))
         .collect();
-    let streams = |handler: &crate::workspace::names::FunctionRef| {
-        let item = served.workspace.function(*handler);
-        let is_stream = |ty: &crate::workspace::rust::Type| {
-            ty.name().is_some_and(|name| name.starts_with("WebSocket") || name.contains("Sse") || name.contains("EventStream"))
-        };
-        item.parameters.iter().any(|parameter| is_stream(&parameter.ty))
-            || item.returns.as_ref().is_some_and(|ty| is_stream(ty) || ty.arguments.iter().any(is_stream))
-    };
-    !business.is_empty() && business.iter().all(|route| !route.handlers.is_empty() && route.handlers.iter().all(streams))
+    !business.is_empty() && business.iter().all(|route| served.opens_streams(route))
 }
 
 /// Istio's `timeout`, the Gateway API's `timeouts`, an ingress controller's annotation.

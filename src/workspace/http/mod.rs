@@ -10,7 +10,7 @@ mod servers;
 use super::names::{FunctionRef, RustIndex};
 use super::query::Node;
 use super::reach::Reach;
-use super::rust::ExprId;
+use super::rust::{ExprId, Type};
 use super::{Location, Service, Workspace};
 
 pub use path::{Purpose, is_version, purpose};
@@ -115,6 +115,19 @@ impl<'w> Served<'w> {
         let modules = std::iter::successors(module.copied(), |&module| self.workspace.names.modules[module].parent);
         let owner = item.owner.iter().flat_map(|owner| owner.iter()).any(|name| is_side(name));
         owner || is_side(&item.name) || modules.map(|module| &self.workspace.names.modules[module].name).any(|name| is_side(name))
+    }
+
+    /// Whether all handlers of a route open a stream that stays open on purpose: a WebSocket, server-sent events.
+    pub fn opens_streams(&self, route: &Route) -> bool {
+        let is_stream = |ty: &Type| {
+            ty.name().is_some_and(|name| name.starts_with("WebSocket") || name.contains("Sse") || name.contains("EventStream"))
+        };
+        let opens = |handler: &FunctionRef| {
+            let item = self.workspace.function(*handler);
+            let returned = item.returns.iter().flat_map(|ty| std::iter::once(ty).chain(&ty.arguments));
+            item.parameters.iter().map(|parameter| &parameter.ty).chain(returned).any(is_stream)
+        };
+        !route.handlers.is_empty() && route.handlers.iter().all(opens)
     }
 
     /// Whether something that the binary reaches is called `name`, or is a path that ends so.
