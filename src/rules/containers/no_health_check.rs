@@ -31,6 +31,7 @@ declare_rule! {
     /// - a route's path, handler or handler's module is named for it (`livez`, `readyz`, `healthz`, `health`, `ping`, `status`, `alive`, `heartbeat`, …), on any
     ///   port, or the code compares a path with such a text;
     /// - it serves `grpc.health.v1`;
+    /// - its routes are spelled in a way that is not read (dropshot's endpoints, generated code);
     /// - a Dockerfile or compose file that runs it has a health check, or a Kubernetes workload of it has a probe.
     ///
     /// ## Source
@@ -66,8 +67,12 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
         Framework::Warp => "add `warp::path!(\"livez\").map(|| \"ok\")` and a `readyz` that checks what the service needs",
         _ => "answer `/livez` at once, and `/readyz` when what the service needs is there",
     };
-    // With no route in sight, its paths are spelled in a way that we do not read.
-    let blind = !is_grpc && served.routes.is_empty();
+    // Paths that are compared by hand are read as texts. With neither, they are spelled in a way that we do not read.
+    let by_hand = !is_grpc && served.routes.is_empty();
+    let is_path = |node: Node<'_>| node.text().is_some_and(|text| text.starts_with('/')) && !is_request(node);
+    if by_hand && (server.framework == Framework::Dropshot || !served.expressions().any(is_path)) {
+        return;
+    }
     out.push(
         Diagnostic::new(
             format!("`{}` has no health check", service.name),
@@ -80,7 +85,7 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
             false => format!("a health route among the {} routes that this binary reaches", served.routes.len()),
         })
         .evidence("HEALTHCHECK in a Dockerfile that builds it, `healthcheck` of its compose service, a probe of its Kubernetes workload")
-        .confidence(if blind { Confidence::Low } else { Confidence::High }),
+        .confidence(if by_hand { Confidence::Medium } else { Confidence::High }),
     );
 }
 
@@ -112,7 +117,9 @@ fn is_request(node: Node<'_>) -> bool {
     let call = node.ancestors().find(|ancestor| ancestor.arguments().next().is_some());
     call.is_some_and(|call| {
         let name = call.method().or_else(|| call.path().and_then(<[_]>::last).map(|name| &**name)).unwrap_or_default();
-        REQUESTS.contains(&name) || name.starts_with("format")
+        // `.get("/status", handler)` is a route.
+        let asks = REQUESTS.contains(&name) && call.arguments().count() == 1;
+        asks || name.starts_with("format")
     })
 }
 
