@@ -4,6 +4,7 @@ mod cli;
 mod demo;
 mod deploy;
 mod file_tree;
+mod hostile;
 mod laws;
 mod lint;
 mod load;

@@ -242,6 +242,8 @@ const TOOLS: &[&str] = &[
     "scripts",
     "seed",
     "seeder",
+    "sim",
+    "simulation",
     "simulator",
     "stub",
     "test",
