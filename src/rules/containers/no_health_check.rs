@@ -98,7 +98,7 @@ fn has_route(served: &Served<'_>) -> bool {
     let by_route = served.routes.iter().any(|route| {
         route.paths.iter().any(|path| purpose(path) == Purpose::Health)
             || route.handler_name.as_deref().is_some_and(named)
-            || route.handlers.iter().any(|&handler| names_of(served.workspace, handler).any(|name| named(name)))
+            || route.handlers.iter().any(|&handler| names_of(served.workspace, handler).any(named))
     });
     by_route
         || served.expressions().any(|node| {
