@@ -65,7 +65,7 @@ impl Rule {
 
 /// Declares `pub static RULE: Rule` from a doc comment and one line:
 ///
-/// ```ignore
+/// ```text
 /// declare_rule! {
 ///     /// An HTTP client is built without a total timeout.
 ///     "http-client-without-timeout", "MSVC601", Practice::ResiliencyPatterns, Level::Deny, Tier::Default,
