@@ -28,7 +28,8 @@ pub fn run(args: &DeployManifests, terminal: Terminal) -> Result<Outcome> {
     let root = args.path.canonicalize().map_err(|error| miette!("cannot read {}: {error}", args.path.display()))?;
     let known: Vec<_> = own::ALL.iter().chain(rules::ALL).copied().collect();
     let settings = deploy::config::read(&config::load(&root, &known)?).map_err(|error| miette::Report::from(*error))?;
-    let workspace = workspace::load(&root);
+    let mut workspace = workspace::load(&root);
+    deploy::name_for_cluster(&mut workspace.services);
     if workspace.services.is_empty() {
         return Err(miette!(
             help = "`cargo msvc lint --show-services` says what is taken for a service, and why",

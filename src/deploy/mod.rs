@@ -30,7 +30,7 @@ use self::render::{render, render_managed};
 use self::workload::{System, Workload};
 use crate::file_tree::FileTree;
 use crate::service::dns_label;
-use crate::workspace::Workspace;
+use crate::workspace::{Service, Workspace};
 
 /// A call from one service to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,18 @@ pub struct Manifests {
     /// Files that belong to people as soon as they exist.
     pub yours: FileTree,
     pub notes: Vec<Note>,
+}
+
+/// Calls services whose names no cluster takes by the nearest that one does: `order_items` becomes `order-items`, unless another
+/// service has that name.
+pub fn name_for_cluster(services: &mut [Service]) {
+    for index in 0..services.len() {
+        let name = services[index].name.replace('_', "-").to_ascii_lowercase();
+        let taken = services.iter().any(|service| service.name == name);
+        if !taken && config::is_label(&name) {
+            services[index].name = name;
+        }
+    }
 }
 
 /// Plans manifests for every service of `workspace`, or for those that `target` names.

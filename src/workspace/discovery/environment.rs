@@ -231,7 +231,8 @@ pub fn arguments(facts: &RustFile, attribute: &Attribute) -> Vec<(String, Option
 
 /// Whether a variable's or key's name says that its value must not be shown.
 pub fn is_secret(name: &str) -> bool {
-    const WORDS: &[&str] = &["SECRET", "PASSWORD", "PASSWD", "PWD", "TOKEN", "CREDENTIAL", "CREDENTIALS", "APIKEY", "DSN"];
+    const WORDS: &[&str] =
+        &["SECRET", "PASSWORD", "PASSWD", "PWD", "TOKEN", "CREDENTIAL", "CREDENTIALS", "APIKEY", "DSN", "PGPASSWORD"];
     const PAIRS: &[&str] =
         &["API_KEY", "PRIVATE_KEY", "ACCESS_KEY", "SIGNING_KEY", "ENCRYPTION_KEY", "AUTH_KEY", "AUTH__KEY", "MASTER_KEY"];
     /// Addresses that carry a user and a password.

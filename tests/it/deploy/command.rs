@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use cargo_msvc::file_tree::interrupted;
+use cargo_msvc::file_tree::{STAGING, interrupted};
 
 use crate::sandbox::Sandbox;
 
@@ -126,7 +126,9 @@ fn a_kill_at_any_moment_leaves_the_old_manifests_or_the_next_run_completes_the_n
         if interrupted(&sandbox.path("shop/deploy")) {
             sandbox.run("shop", &["deploy-manifests", "--check"]).refused(&["an earlier run was killed"]);
         } else {
-            let now = sandbox.files();
+            // What was staged before the decision is removed by the next run.
+            let mut now = sandbox.files();
+            now.retain(|path, _| !path.contains(STAGING));
             assert!(now == old || now == new, "kill {kill}: {:?}", now.keys());
             kept += u32::from(now == old);
         }
@@ -159,6 +161,16 @@ fn files_of_others_are_not_overwritten() {
     assert_eq!(sandbox.files(), before);
     sandbox.run("shop", &["deploy-manifests", "--out", "k8s"]).ok();
     assert!(sandbox.text("shop/k8s/base/kustomization.yaml").contains("- orders"));
+}
+
+#[test]
+fn names_that_cargo_likes_are_made_names_that_a_cluster_takes() {
+    let sandbox = shop();
+    let manifest = sandbox.text("shop/services/orders/Cargo.toml");
+    sandbox.file("shop/services/orders/Cargo.toml", &manifest.replace("name = \"orders\"", "name = \"order_items\""));
+    sandbox.run("shop", &["deploy-manifests"]).ok();
+    assert!(sandbox.text("shop/deploy/base/order-items/service.yaml").contains("name: order-items\n"));
+    sandbox.run("shop", &["deploy-manifests", "-p", "order_items"]).refused(&["did you mean `order-items`?"]);
 }
 
 #[test]
