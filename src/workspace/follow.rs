@@ -102,20 +102,11 @@ impl<'w> Node<'w> {
 impl Workspace {
     /// Where a field of a struct is read.
     pub fn field_uses(&self, ty: TypeRef, field: &str) -> Vec<Node<'_>> {
-        let mut uses = Vec::new();
-        for (file, facts) in self.rust.iter().enumerate() {
-            for (id, expr) in facts.expressions.iter().enumerate() {
-                if let ExprKind::Field { base, name } = &expr.kind
-                    && &**name == field
-                {
-                    let node = Node { workspace: self, file, id: ExprId::new(id) };
-                    if node.with(*base).ty() == Definition::Type(ty) {
-                        uses.push(node);
-                    }
-                }
-            }
-        }
-        uses
+        let is_it = |node: &Node<'_>| match node.kind() {
+            ExprKind::Field { base, .. } => node.with(*base).ty() == Definition::Type(ty),
+            _ => false,
+        };
+        self.fields_named(field).filter(is_it).collect()
     }
 
     /// The calls of a function, as values; where it is handed on uncalled, what takes it.

@@ -3,6 +3,7 @@
 //! Only code that ships is found: not tests, benches, examples, build scripts, or files that no crate compiles.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use super::manifest::TargetKind;
 use super::names::{CrateId, Definition, FunctionRef, ModuleIndex, RustIndex};
@@ -13,6 +14,8 @@ use super::{Location, Workspace};
 #[derive(Debug, Default)]
 pub struct Index {
     by_name: HashMap<Name, Vec<(RustIndex, ExprId)>>,
+    /// Reads of fields by name; built when first asked for, as few audits need it.
+    fields: OnceLock<HashMap<Name, Vec<(RustIndex, ExprId)>>>,
 }
 
 /// An expression of the workspace.
@@ -55,8 +58,20 @@ impl Index {
                 }
             }
         }
-        Self { by_name }
+        Self { by_name, fields: OnceLock::new() }
     }
+}
+
+fn fields(rust: &[RustFile]) -> HashMap<Name, Vec<(RustIndex, ExprId)>> {
+    let mut fields: HashMap<Name, Vec<(RustIndex, ExprId)>> = HashMap::new();
+    for (file, facts) in rust.iter().enumerate() {
+        for (id, expr) in facts.expressions.iter().enumerate() {
+            if let ExprKind::Field { name, .. } = &expr.kind {
+                fields.entry(name.clone()).or_default().push((file, ExprId::new(id)));
+            }
+        }
+    }
+    fields
 }
 
 impl Workspace {
@@ -71,6 +86,12 @@ impl Workspace {
     pub fn calls_to<'w>(&'w self, path: &'static str) -> impl Iterator<Item = Node<'w>> + use<'w> {
         let name = path.rsplit("::").next().unwrap_or(path);
         self.named(name).filter(move |node| node.external().is_some_and(|external| external == path))
+    }
+
+    /// Reads of fields of that name, in path and source order, in tests too.
+    pub fn fields_named(&self, name: &str) -> impl Iterator<Item = Node<'_>> {
+        let found = self.index.fields.get_or_init(|| fields(&self.rust)).get(name).map_or(&[][..], Vec::as_slice);
+        found.iter().map(|&(file, id)| Node { workspace: self, file, id })
     }
 
     /// Shipped method calls by name, whatever the receiver.
