@@ -187,6 +187,22 @@ fn types_that_are_written_down_are_known() {
         ("extractor", "fn f(State(c): State<reqwest::Client>) { c.target(); }"),
         ("closure", "fn f() { run(|c: reqwest::Client| c.target()); }"),
         ("alias", "type Http = reqwest::Client; fn f(c: Http) { c.target(); }"),
+        ("variant", "enum E { A(u8, reqwest::Client) } fn f(e: E) { match e { E::A(n, c) => c.target(), } }"),
+        (
+            "variant with fields",
+            "enum E { A { n: u8, c: reqwest::Client } } fn f(e: E) { match e { E::A { c, n } => c.target() } }",
+        ),
+        (
+            "variant inside",
+            "enum E { A(reqwest::Client) } fn f(e: Option<E>) { match e { Some(E::A(c)) => c.target(), _ => {} } }",
+        ),
+        ("result", "fn make() -> Result<reqwest::Client, E> {} fn f() { match make() { Ok(c) => c.target(), Err(e) => {} } }"),
+        (
+            "match",
+            "fn make() -> Option<reqwest::Client> {} fn f() { let c = match make() { None => return, Some(x) => x }; c.target(); }",
+        ),
+        ("tuple", "fn make() -> (u8, reqwest::Client) {} fn f() { let (n, c) = make(); c.target(); }"),
+        ("derived", "#[derive(Parser)] struct O { c: reqwest::Client } fn f() { O::parse().c.target(); }"),
     ] {
         let workspace = workspace(&[
             ("app/main.rs", &format!("{main} fn main() {{}}")),
@@ -321,8 +337,30 @@ fn what_a_service_runs() {
         ("early exit of a handler", "fn main() { serve(h); } fn h() { if x { target(); return; } }", true),
         ("either way", "fn main() { if tls { target(); } serve(); }", true),
         ("healthcheck", "fn main() { if args.health { return shared::work(); } serve(); }", false),
+        (
+            "an exit that chooses its code",
+            "fn main() { if let Some(Check) = cmd { target(); if ok { return Ok(()); } else { return Err(x); } } serve(); }",
+            false,
+        ),
+        (
+            "subcommands by method",
+            "enum C { A(A), S(S) } struct A; impl A { fn run(self) { target(); } } struct S; impl S { fn run(self) { serve(); } } \
+             fn main() { match C::parse() { C::A(a) => a.run(), C::S(s) => s.run() } }",
+            false,
+        ),
+        (
+            "subcommands that name themselves",
+            "#[derive(Subcommand)] enum C { Start, Report(R) } struct R; impl R { fn run(self) { target(); } } \
+             fn main() { let c: C = read(); later(serve); match c { C::Start => {}, C::Report(r) => r.run() } }",
+            false,
+        ),
+        (
+            "a library cannot call what it does not know",
+            "struct S; impl S { fn execute(self) { target(); } } fn main() { S; shared::query(); }",
+            false,
+        ),
     ] {
-        let shared = "pub fn work() { target(); } pub fn other() {}";
+        let shared = "pub fn work() { target(); } pub fn other() {} pub fn query() { get().execute(); }";
         assert_eq!(runs(main, if main.contains("shared::") { shared } else { "" }), expected, "{why}: {main}");
     }
 }

@@ -241,7 +241,7 @@ impl Lowering {
 fn variant_of(pattern: &syn::Pat) -> Segments {
     match pattern {
         syn::Pat::TupleStruct(tuple) => match (tuple.path.segments.last(), tuple.elems.first()) {
-            (Some(last), Some(inner)) if tuple.elems.len() == 1 && (last.ident == "Some" || last.ident == "Ok") => {
+            (Some(last), Some(inner)) if (last.ident == "Some" || last.ident == "Ok") && !matches!(inner, syn::Pat::Ident(_)) => {
                 variant_of(inner)
             }
             _ if tuple.elems.iter().all(|part| matches!(part, syn::Pat::Ident(_))) => segments(&tuple.path),
