@@ -26,6 +26,7 @@ pub mod service;
 pub mod settings;
 pub mod sources;
 pub mod sql;
+pub mod types;
 pub mod values;
 pub mod variables;
 mod walk;
