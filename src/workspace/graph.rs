@@ -132,7 +132,7 @@ impl Graph {
                     }
                 }
                 ExprKind::Method { receiver, name, turbofish, .. } => {
-                    turbofish.iter().for_each(|ty| mentioned_types(node, ty, &mut found));
+                    turbofish.iter().flat_map(|turbofish| &turbofish.0).for_each(|ty| mentioned_types(node, ty, &mut found));
                     if self.methods.contains_key(name) {
                         self.method(node, node.with(*receiver), name, &mut found);
                     }

@@ -201,7 +201,7 @@ pub enum ExprKind {
         name: Name,
         name_span: Span,
         arguments: Box<[ExprId]>,
-        turbofish: Box<[Type]>,
+        turbofish: Option<Box<Turbofish>>,
     },
     /// Arguments as far as they parse as expressions, `select!` arms or statements; literals only, otherwise.
     Macro {
@@ -278,6 +278,10 @@ pub enum ExprKind {
     /// Tuples, arrays, unary operators, casts, ranges, breaks: just their parts.
     Other(Box<[ExprId]>),
 }
+
+/// `::<Vec<Item>>`: rare, so kept apart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Turbofish(pub Box<[Type]>);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Literal {

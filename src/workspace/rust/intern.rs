@@ -2,7 +2,7 @@
 //! times. What is interned is never given back; a process audits a tree and ends.
 
 use std::borrow::Borrow;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,27 +11,27 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An identifier as written, without `r#`.
+/// An identifier as written, without `r#`. Twice referenced, so that it takes 8 bytes where it is used, not 16.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(&'static str);
+pub struct Name(&'static &'static str);
 
 /// A path as written, generics left out; a leading `::` is dropped.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Segments(&'static [Name]);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Segments(&'static &'static [Name]);
 
 /// Enough for the threads of a big machine not to wait for each other.
 const SHARDS: usize = 64;
 
-type Shards<T> = LazyLock<Vec<Mutex<HashSet<&'static T>>>>;
+type Shards<T> = LazyLock<Vec<Mutex<HashMap<&'static T, &'static &'static T>>>>;
 
 static NAMES: Shards<str> = LazyLock::new(shards);
 static PATHS: Shards<[Name]> = LazyLock::new(shards);
 
-fn shards<T: ?Sized>() -> Vec<Mutex<HashSet<&'static T>>> {
+fn shards<T: ?Sized>() -> Vec<Mutex<HashMap<&'static T, &'static &'static T>>> {
     (0..SHARDS).map(|_| Mutex::default()).collect()
 }
 
-fn intern<T: ?Sized + Hash + Eq>(shards: &Shards<T>, value: &T, leak: impl FnOnce() -> &'static T) -> &'static T {
+fn intern<T: ?Sized + Hash + Eq>(shards: &Shards<T>, value: &T, leak: impl FnOnce() -> &'static T) -> &'static &'static T {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     let shard = &shards[hasher.finish() as usize % SHARDS];
@@ -40,8 +40,9 @@ fn intern<T: ?Sized + Hash + Eq>(shards: &Shards<T>, value: &T, leak: impl FnOnc
         Some(known) => known,
         None => {
             let leaked = leak();
-            known.insert(leaked);
-            leaked
+            let thin = Box::leak(Box::new(leaked));
+            known.insert(leaked, thin);
+            thin
         }
     }
 }
@@ -73,7 +74,7 @@ impl From<String> for Name {
 
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.0, f)
+        fmt::Debug::fmt(*self.0, f)
     }
 }
 
@@ -85,7 +86,13 @@ impl fmt::Display for Name {
 
 impl PartialEq<str> for Name {
     fn eq(&self, other: &str) -> bool {
-        self.0 == other
+        *self.0 == other
+    }
+}
+
+impl Default for Segments {
+    fn default() -> Self {
+        Self(&(&[] as &[Name]))
     }
 }
 

@@ -68,7 +68,7 @@ impl Lowering {
             syn::Expr::MethodCall(e) => {
                 let receiver = self.expr(&e.receiver);
                 let arguments = self.exprs(&e.args);
-                let turbofish = e.turbofish.as_ref().map(type_arguments).unwrap_or_default();
+                let turbofish = e.turbofish.as_ref().map(|written| Box::new(Turbofish(type_arguments(written))));
                 let at = join(self.at(receiver), span(e.paren_token.span.close()));
                 (ExprKind::Method { receiver, name: name(&e.method), name_span: span(e.method.span()), arguments, turbofish }, at)
             }
