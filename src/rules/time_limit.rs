@@ -43,7 +43,7 @@ fn is_bounded_by_name(future: Node<'_>) -> bool {
 }
 
 fn limits(node: Node<'_>) -> bool {
-    let name = node.method().or_else(|| node.path()?.last().map(|name| &**name)).unwrap_or_default();
+    let name = node.last_name().unwrap_or_default();
     match node.kind() {
         ExprKind::Call { .. } | ExprKind::Method { .. } => names_limit(name),
         ExprKind::Macro { .. } => {

@@ -257,6 +257,11 @@ impl<'w> Node<'w> {
         }
     }
 
+    /// The name of a method, else the last segment of a path: `timeout` of `tokio::time::timeout(…)`.
+    pub fn last_name(self) -> Option<&'w str> {
+        self.method().or_else(|| self.path()?.last().map(|name| &**name))
+    }
+
     pub fn receiver(self) -> Option<Self> {
         match self.kind() {
             ExprKind::Method { receiver, .. } => Some(self.with(*receiver)),

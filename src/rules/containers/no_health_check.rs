@@ -116,7 +116,7 @@ fn names_of(workspace: &Workspace, handler: FunctionRef) -> impl Iterator<Item =
 fn is_request(node: Node<'_>) -> bool {
     let call = node.ancestors().find(|ancestor| ancestor.arguments().next().is_some());
     call.is_some_and(|call| {
-        let name = call.method().or_else(|| call.path().and_then(<[_]>::last).map(|name| &**name)).unwrap_or_default();
+        let name = call.last_name().unwrap_or_default();
         // `.get("/status", handler)` is a route.
         let asks = REQUESTS.contains(&name) && call.arguments().count() == 1;
         asks || name.starts_with("format")

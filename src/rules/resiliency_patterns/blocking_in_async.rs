@@ -85,7 +85,7 @@ fn report(call: Node<'_>, what: &str, instead: &str, out: &mut Vec<Diagnostic>) 
 /// Whether a closure around it runs on a thread that may block.
 fn on_own_thread(call: Node<'_>) -> bool {
     call.ancestors().any(|node| {
-        let name = node.method().or_else(|| node.path().and_then(<[_]>::last).map(|name| &**name));
+        let name = node.last_name();
         matches!(node.kind(), ExprKind::Call { .. } | ExprKind::Method { .. })
             && name.is_some_and(|name| OWN_THREAD.contains(&name))
     })

@@ -75,7 +75,7 @@ fn check_client<'w>(call: Node<'w>, maker: &str, by_type: &dyn Fn() -> Vec<Node<
         return;
     }
     let seen = fate.methods.into_iter().filter(|method| is_request(*method)).collect::<Vec<_>>();
-    let shared = fate.given.iter().any(|taker| last_name(*taker).is_some_and(|name| STATE.contains(&name)));
+    let shared = fate.given.iter().any(|taker| taker.last_name().is_some_and(|name| STATE.contains(&name)));
     let (requests, confidence) = match (seen.is_empty(), shared) {
         (false, _) => (seen, Confidence::High),
         (true, true) => {
@@ -106,7 +106,7 @@ fn finding(what: &str, call: Node<'_>) -> Diagnostic {
 
 fn request_is_bounded(request: Node<'_>) -> bool {
     let fate = request.fate(&|name| name != "send");
-    let handed = fate.given.iter().any(|taker| last_name(*taker).is_some_and(names_limit) || is_event_stream(*taker));
+    let handed = fate.given.iter().any(|taker| taker.last_name().is_some_and(names_limit) || is_event_stream(*taker));
     if handed || fate.methods.iter().any(|method| method.method().is_some_and(names_limit)) || is_bounded(request) {
         return true;
     }
@@ -128,8 +128,4 @@ fn is_request(method: Node<'_>) -> bool {
 fn requests_by_type(workspace: &Workspace) -> Vec<Node<'_>> {
     let methods = REQUESTS.iter().flat_map(|name| workspace.methods(name));
     methods.filter(|method| is_request(*method) && method.receiver().is_some_and(|on| on.is_a("reqwest::Client"))).collect()
-}
-
-fn last_name(node: Node<'_>) -> Option<&str> {
-    node.method().or_else(|| node.path()?.last().map(|name| &**name))
 }

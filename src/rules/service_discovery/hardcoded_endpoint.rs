@@ -118,7 +118,7 @@ fn sinks<'w>(literal: Node<'w>, address: &Address) -> impl Iterator<Item = Node<
 }
 
 fn is_sink(taker: Node<'_>, address: &Address) -> bool {
-    let name = taker.method().or_else(|| taker.path()?.last().map(|name| &**name)).unwrap_or_default();
+    let name = taker.last_name().unwrap_or_default();
     match name {
         // `config.set("bootstrap.servers", "broker:9092")`
         "set" => {
@@ -137,7 +137,7 @@ fn is_sink(taker: Node<'_>, address: &Address) -> bool {
 /// Chosen by what is configured, or what stands for it when nothing is.
 fn is_default(literal: Node<'_>) -> bool {
     let asks = |node: Node<'_>| {
-        let name = node.method().or_else(|| node.path()?.last().map(|name| &**name)).unwrap_or_default();
+        let name = node.last_name().unwrap_or_default();
         let asks = |word: &str| matches!(word, "var" | "env" | "config" | "cfg" | "args" | "setting" | "default" | "fallback");
         name.split('_').any(asks)
     };
