@@ -107,6 +107,9 @@ pub struct New {
     /// How it knows its callers
     #[arg(long, value_enum, default_value_t, help_heading = "Service options")]
     pub auth: NewAuth,
+    /// Services that it calls, each through a client with timeouts, retries and a circuit breaker
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Service options")]
+    pub calls: Vec<String>,
     /// Reachable from outside the cluster
     #[arg(long, help_heading = "Service options")]
     pub public: bool,

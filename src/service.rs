@@ -27,6 +27,8 @@ pub struct ServiceSpec {
     pub auth: Auth,
     /// Reachable from outside the cluster.
     pub public: bool,
+    /// Services that it calls, each once, in name order.
+    pub calls: Vec<ServiceName>,
 }
 
 /// A name that is a Cargo package name and an RFC 1123 DNS label at once: `[a-z]([-a-z0-9]*[a-z0-9])?`, 63 at most,

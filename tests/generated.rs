@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use cargo_msvc::file_tree::FileTree;
-use cargo_msvc::scaffold::{chassis_files, lock_file, service_files, workspace_files};
+use cargo_msvc::scaffold::{Callee, LONGEST_CALLEE, chassis_files, lock_file, service_files, workspace_files};
 use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store};
 use tempfile::TempDir;
 
@@ -18,7 +18,8 @@ fn every_kind_of_service_passes_its_own_checks() {
         for &auth in Auth::ALL {
             for (&discovery, public) in Discovery::ALL.iter().zip([true, false]) {
                 let name = format!("{store}-{auth}-{discovery}");
-                let spec = ServiceSpec { store, auth, discovery, public, ..spec(&name) };
+                let calls = if public { vec!["stock".parse().unwrap()] } else { vec![] };
+                let spec = ServiceSpec { store, auth, discovery, public, calls, ..spec(&name) };
                 check(workspace(&name, &[spec]).path());
             }
         }
@@ -27,8 +28,9 @@ fn every_kind_of_service_passes_its_own_checks() {
 
 #[test]
 fn services_of_all_kinds_live_in_one_workspace() {
+    let called = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
     let specs = [
-        spec("orders"),
+        ServiceSpec { calls: called(&["stock", "type-x"]), ..spec("orders") },
         ServiceSpec { store: Store::None, ..spec("stock") },
         ServiceSpec { auth: Auth::None, ..spec("prices") },
         ServiceSpec { store: Store::None, auth: Auth::None, ..spec("type-x") },
@@ -39,9 +41,11 @@ fn services_of_all_kinds_live_in_one_workspace() {
 /// Names differ in length, and that must not change how the code has to be formatted.
 #[test]
 fn a_name_of_any_length_leaves_the_code_formatted() {
-    for name in ["a", "service", "test-x", &"n".repeat(63)] {
+    for name in ["a", "service", "test-x", &"n".repeat(LONGEST_CALLEE - 2), &"n".repeat(63)] {
         for store in [Store::Sqlite, Store::None] {
-            let root = workspace(&format!("named-{}-{store}", name.len()), &[ServiceSpec { store, ..spec(name) }]);
+            // A name that long is formatted by a first `cargo fmt`, as `new` says.
+            let calls = if name.len() > LONGEST_CALLEE { vec![] } else { vec![format!("{name}-x").parse().unwrap()] };
+            let root = workspace(&format!("named-{}-{store}", name.len()), &[ServiceSpec { store, calls, ..spec(name) }]);
             cargo(root.path(), &["fmt", "--all", "--check"]);
             cargo(root.path(), &["metadata", "--locked", "--format-version=1"]);
         }
@@ -58,6 +62,7 @@ fn spec(name: &str) -> ServiceSpec {
         discovery: Discovery::Kubernetes,
         auth: Auth::Jwt,
         public: false,
+        calls: Vec::new(),
     }
 }
 
@@ -68,7 +73,8 @@ fn workspace(name: &str, specs: &[ServiceSpec]) -> TempDir {
     tree.extend_at("".into(), workspace_files(name, &specs[0]));
     tree.extend_at("crates/chassis".into(), chassis_files());
     for spec in specs {
-        tree.extend_at(format!("services/{}", spec.name).as_str().into(), service_files(spec));
+        let known: Vec<_> = specs.iter().map(Callee::of).collect();
+        tree.extend_at(format!("services/{}", spec.name).as_str().into(), service_files(spec, &known));
     }
     tree.create("Cargo.lock", lock_file(&specs.iter().collect::<Vec<_>>()));
     for (path, file) in tree.iter() {

@@ -41,7 +41,7 @@ pub fn run(args: &DeployManifests, terminal: Terminal) -> Result<Outcome> {
     let out = args.out.clone().unwrap_or_else(|| beside.join("deploy"));
     finish_interrupted_write(&out, args.check || args.plan.only_looks(), terminal)?;
     let target = target(args, &root, &out, &workspace)?;
-    let manifests = deploy::plan(&workspace, &settings, &[], &target);
+    let manifests = deploy::plan(&workspace, &settings, &deploy::edges(&workspace), &target);
     if manifests.managed.is_empty() {
         let notes: String = manifests.notes.iter().map(|note| format!("\n  {note}: {}", note.help)).collect();
         return Err(miette!("no manifest can be written:{notes}"));

@@ -17,7 +17,8 @@ use super::{Outcome, Terminal, finish_interrupted_write, print};
 use crate::cli::New;
 use crate::file_tree::FileTree;
 use crate::scaffold::add::{self, AddError, CHASSIS_DIRECTORY};
-use crate::service::{Auth, ServiceName, ServiceSpec};
+use crate::scaffold::{Callee, LONGEST_CALLEE};
+use crate::service::{Auth, ServiceName, ServiceSpec, Store};
 
 /// The admin port is this far above the traffic port.
 const ADMIN_PORT_OFFSET: u16 = 1010;
@@ -31,6 +32,7 @@ struct Planned {
     is_new_workspace: bool,
     spec: ServiceSpec,
     directory: Utf8PathBuf,
+    callees: Callees,
     files: FileTree,
     chassis: Option<Utf8PathBuf>,
     notes: Vec<String>,
@@ -65,6 +67,9 @@ pub fn create(args: &New, terminal: Terminal) -> miette::Result<Option<String>> 
     for note in &planned.notes {
         terminal.warn(note);
     }
+    for callee in planned.callees.all.iter().filter(|callee| callee.name.as_str().len() > LONGEST_CALLEE) {
+        terminal.warn(format!("lines that name `{}` may be longer than rustfmt has them: run `cargo fmt`", callee.name));
+    }
     Ok((!args.plan.only_looks()).then(|| next_commands(&planned, &here, terminal)))
 }
 
@@ -80,6 +85,7 @@ fn plan(args: &New, name: ServiceName, place: Place) -> miette::Result<Planned> 
         Some(path) => place::service_directory(path)?,
         None => add::standard_directory(&name),
     };
+    let calls = called_names(&name, &args.calls)?;
     let spec = |port: u16| ServiceSpec {
         name: name.clone(),
         protocol: args.protocol.into(),
@@ -89,24 +95,70 @@ fn plan(args: &New, name: ServiceName, place: Place) -> miette::Result<Planned> 
         discovery: args.discovery.into(),
         auth: args.auth.into(),
         public: args.public,
+        calls: calls.clone(),
     };
     match place {
         Place::New(root) => {
             let spec = spec(args.port.unwrap_or(FIRST_PORT));
             let workspace_name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let files = add::new_workspace(&workspace_name, &spec, &directory).map_err(|error| explain(error, &root, ""))?;
+            let callees = Callees::of(&spec, &[], &BTreeMap::new());
+            let files = add::new_workspace(&workspace_name, &spec, &callees.all, &directory)
+                .map_err(|error| explain(error, &root, ""))?;
             let chassis = Some(CHASSIS_DIRECTORY.into());
-            Ok(Planned { root, is_new_workspace: true, spec, directory, files, chassis, notes: Vec::new() })
+            Ok(Planned { root, is_new_workspace: true, spec, directory, callees, files, chassis, notes: Vec::new() })
         }
         Place::Existing(root) => {
             let existing = place::read_existing(&root)?;
-            let spec = spec(free_port(args.port, &place::used_ports(&root, &existing.members))?);
-            let addition =
-                add::add_service(&existing, &spec, &directory).map_err(|error| explain(error, &root, &existing.manifest))?;
+            let used = place::used_ports(&root, &existing.members);
+            let spec = spec(free_port(args.port, &used)?);
+            let callees = Callees::of(&spec, &place::callees(&root, &existing.members), &used);
+            let addition = add::add_service(&existing, &spec, &callees.all, &directory)
+                .map_err(|error| explain(error, &root, &existing.manifest))?;
             refuse_filled(&root, &directory)?;
             let add::Addition { files, chassis, notes } = addition;
-            Ok(Planned { root, is_new_workspace: false, spec, directory, files, chassis, notes })
+            Ok(Planned { root, is_new_workspace: false, spec, directory, callees, files, chassis, notes })
         }
+    }
+}
+
+/// `--calls`, each once, in name order.
+fn called_names(name: &ServiceName, given: &[String]) -> miette::Result<Vec<ServiceName>> {
+    let mut names = given.iter().map(|text| parse_name(text)).collect::<miette::Result<Vec<_>>>()?;
+    names.sort();
+    names.dedup();
+    match names.contains(name) {
+        true => Err(miette!(help = "name the services that it calls over the network", "`{name}` cannot call itself")),
+        false => Ok(names),
+    }
+}
+
+/// The services that a new one calls.
+struct Callees {
+    all: Vec<Callee>,
+    /// Those that are not there yet.
+    missing: Vec<ServiceName>,
+}
+
+impl Callees {
+    /// A service that is not there yet is taken to get the next free port, as it does when it is made next.
+    fn of(spec: &ServiceSpec, known: &[Callee], used: &BTreeMap<u16, String>) -> Self {
+        let mut used = used.clone();
+        let mut take = |port: u16, name: &ServiceName| {
+            used.insert(port, name.to_string());
+            used.insert(port + ADMIN_PORT_OFFSET, name.to_string());
+            free_port(None, &used).unwrap_or(FIRST_PORT)
+        };
+        let mut next = take(spec.port, &spec.name);
+        let mut missing = Vec::new();
+        let callee = |name: &ServiceName| {
+            known.iter().find(|callee| callee.name == *name).cloned().unwrap_or_else(|| {
+                missing.push(name.clone());
+                let port = next;
+                next = take(port, name);
+                Callee { port, ..Callee::assumed(name) }
+            })
+        };
+        Self { all: spec.calls.iter().map(callee).collect(), missing }
     }
 }
 
@@ -194,29 +246,47 @@ fn report(planned: &Planned, here: &Path, terminal: Terminal) {
 
 /// What remains to be done, each line ready to paste into a shell.
 fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
-    let ServiceSpec { name, port, auth, .. } = &planned.spec;
+    let ServiceSpec { name, port, auth, store, .. } = &planned.spec;
     let root = relative(&planned.root, here);
-    let url = format!("http://127.0.0.1:{port}/v1/items");
+    let request = match store {
+        Store::None => format!("http://127.0.0.1:{port}/v1/echo --json '{{\"message\": \"hello\"}}'"),
+        _ => format!("http://127.0.0.1:{port}/v1/items"),
+    };
     let token = format!("cargo run -q -p {name} -- dev-token --key-file dev.key");
     let mut lines = Vec::new();
     if root != Path::new(".") {
         lines.push((format!("cd {}", quoted(&root)), ""));
     }
+    for missing in &planned.callees.missing {
+        lines.push((format!("cargo msvc new {missing}"), "add a service that it calls"));
+    }
+    let variable = |key: &str| format!("{}__{key}", name.env_prefix());
+    let mut settings = String::new();
+    for callee in &planned.callees.all {
+        let (key, port) = (callee.name.env_prefix(), callee.port);
+        settings += &format!("{}=http://127.0.0.1:{port} ", variable(&format!("DISCOVERY__ADDRESSES__{key}")));
+        if callee.protected {
+            let (callee, file) = (&callee.name, format!("{}.token", callee.name));
+            let make = format!("cargo run -q -p {callee} -- dev-token --key-file dev.key > {file}");
+            lines.push((make, "make a token for the calls to it"));
+            settings += &format!("{}={file} ", variable(&format!("TOKEN__{key}_FILE")));
+        }
+    }
     match auth {
         Auth::Jwt => {
             lines.push((token.clone(), "make a key and a token for local use"));
             lines.push((
-                format!("{}__AUTH__KEY_FILE=dev.key cargo run -p {name}", name.env_prefix()),
+                format!("{settings}{}=dev.key cargo run -p {name}", variable("AUTH__KEY_FILE")),
                 "run it; Ctrl-C drains and stops",
             ));
-            lines.push((format!("curl -H \"Authorization: Bearer $({token})\" {url}"), "call it, from another terminal"));
+            lines.push((format!("curl -H \"Authorization: Bearer $({token})\" {request}"), "call it, from another terminal"));
         }
         Auth::None => {
-            lines.push((format!("cargo run -p {name}"), "run it; Ctrl-C drains and stops"));
-            lines.push((format!("curl {url}"), "call it, from another terminal"));
+            lines.push((format!("{settings}cargo run -p {name}"), "run it; Ctrl-C drains and stops"));
+            lines.push((format!("curl {request}"), "call it, from another terminal"));
         }
     }
-    if planned.is_new_workspace {
+    if planned.is_new_workspace && planned.callees.missing.is_empty() {
         lines.push(("cargo msvc new inventory".into(), "add a second service"));
     }
     lines.push(("cargo msvc lint".into(), "audit the workspace"));

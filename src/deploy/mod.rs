@@ -37,7 +37,7 @@ use crate::workspace::{Service, Workspace};
 pub struct Edge {
     pub from: String,
     pub to: String,
-    /// The place that calls: `services/orders/src/clients/inventory.rs:12`.
+    /// The file that calls, without a line, which every edit would move: `services/orders/src/clients/inventory.rs`.
     pub at: String,
 }
 
@@ -76,6 +76,18 @@ pub fn name_for_cluster(services: &mut [Service]) {
             services[index].name = name;
         }
     }
+}
+
+/// Who calls whom, as the code says it.
+pub fn edges(workspace: &Workspace) -> Vec<Edge> {
+    let edges = workspace.services.iter().flat_map(|service| {
+        service.calls.iter().map(|call| Edge {
+            from: service.name.clone(),
+            to: call.value.clone(),
+            at: workspace.sources.path(call.at.file).to_string(),
+        })
+    });
+    edges.collect()
 }
 
 /// Plans manifests for every service of `workspace`, or for those that `target` names.

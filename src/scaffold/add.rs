@@ -13,7 +13,7 @@ use toml_edit::{Document, Item};
 
 use self::inherit::{Needs, fit};
 use self::manifest::{ManifestError, RootManifest};
-use super::{chassis_files, lock_file, lock_with_service, service_files, workspace_files};
+use super::{Callee, chassis_files, lock_file, lock_with_service, service_files, workspace_files};
 use crate::file_tree::FileTree;
 use crate::service::{ServiceName, ServiceSpec};
 
@@ -75,7 +75,12 @@ pub enum AddError {
 ///
 /// # Errors
 /// When a crate that services are built from has that name.
-pub fn new_workspace(workspace_name: &str, spec: &ServiceSpec, directory: &Utf8Path) -> Result<FileTree, AddError> {
+pub fn new_workspace(
+    workspace_name: &str,
+    spec: &ServiceSpec,
+    callees: &[Callee],
+    directory: &Utf8Path,
+) -> Result<FileTree, AddError> {
     refuse_crate_name(&spec.name, &lock_file(&[]))?;
     let mut files = placed(workspace_files(workspace_name, spec), &spec.name, directory);
     let manifest = text(&files, "Cargo.toml");
@@ -85,7 +90,7 @@ pub fn new_workspace(workspace_name: &str, spec: &ServiceSpec, directory: &Utf8P
         files.create("Cargo.toml", manifest.replace(SERVICES_GLOB, directory.as_str()));
     }
     files.extend_at(Utf8Path::new(CHASSIS_DIRECTORY), chassis_files());
-    files.extend_at(directory, placed(service_files(spec), &spec.name, directory));
+    files.extend_at(directory, placed(service_files(spec, callees), &spec.name, directory));
     Ok(files)
 }
 
@@ -93,7 +98,12 @@ pub fn new_workspace(workspace_name: &str, spec: &ServiceSpec, directory: &Utf8P
 ///
 /// # Errors
 /// When a package or crate has that name, or the root manifest cannot be extended.
-pub fn add_service(existing: &Existing, spec: &ServiceSpec, directory: &Utf8Path) -> Result<Addition, AddError> {
+pub fn add_service(
+    existing: &Existing,
+    spec: &ServiceSpec,
+    callees: &[Callee],
+    directory: &Utf8Path,
+) -> Result<Addition, AddError> {
     if let Some(member) = existing.members.iter().find(|member| member.name == spec.name.as_str()) {
         return Err(AddError::NameTaken { name: spec.name.clone(), directory: shown(&member.directory) });
     }
@@ -105,7 +115,7 @@ pub fn add_service(existing: &Existing, spec: &ServiceSpec, directory: &Utf8Path
     let mut needs = Needs::default();
     let mut files = FileTree::default();
 
-    let service = fitted(placed(service_files(spec), &spec.name, directory), &ours, &theirs, &mut needs)?;
+    let service = fitted(placed(service_files(spec, callees), &spec.name, directory), &ours, &theirs, &mut needs)?;
     files.extend_at(directory, service);
     let mut created = vec![directory.to_owned()];
     let chassis = existing.members.iter().find(|member| member.name == "chassis");

@@ -45,7 +45,7 @@ pub fn lock_with_service(lock: &str, spec: &ServiceSpec) -> Option<String> {
 
 /// Names of the packages that a service's manifest asks for, in order.
 fn dependencies(spec: &ServiceSpec) -> Vec<String> {
-    let files = service_files(spec);
+    let files = service_files(spec, &[]);
     let manifest = files.get("Cargo.toml").map(|file| String::from_utf8_lossy(&file.contents).into_owned());
     let manifest: DocumentMut = manifest.unwrap_or_default().parse().expect("a rendered manifest is TOML");
     let mut names: Vec<String> = ["dependencies", "dev-dependencies"]

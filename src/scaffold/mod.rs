@@ -12,7 +12,39 @@ mod tree;
 
 use include_dir::{Dir, include_dir};
 
+use crate::service::{Auth, ServiceName, ServiceSpec, Store};
+
 pub use lock::{lock_file, lock_with_service};
 pub use tree::{chassis_files, service_files, workspace_files};
+
+/// Names of called services up to this length leave generated code as `cargo fmt` would have it.
+pub const LONGEST_CALLEE: usize = 40;
+
+/// What is known of a service that a new one calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callee {
+    pub name: ServiceName,
+    pub port: u16,
+    /// It keeps no data: it answers at `/v1/echo`, not at `/v1/items`.
+    pub stateless: bool,
+    /// It asks for tokens.
+    pub protected: bool,
+}
+
+impl Callee {
+    /// A service that is not there yet.
+    pub fn assumed(name: &ServiceName) -> Self {
+        Self { name: name.clone(), port: 8080, stateless: false, protected: true }
+    }
+
+    /// What its example routes are about.
+    fn api(&self) -> &'static str {
+        if self.stateless { "echo" } else { "items" }
+    }
+
+    pub fn of(spec: &ServiceSpec) -> Self {
+        Self { name: spec.name.clone(), port: spec.port, stateless: spec.store == Store::None, protected: spec.auth == Auth::Jwt }
+    }
+}
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");

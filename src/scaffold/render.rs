@@ -5,11 +5,15 @@
 //! - a tag stands alone on a comment line: `//% if store == "sqlite"` in Rust, `#% …` in TOML, YAML and Dockerfiles,
 //!   `--% …` in SQL, `<!--% … -->` in Markdown. The whole line goes, so rendered text has no gaps.
 //! - a variable stands in `«` and `»`, and only where a language lets it: inside strings and text.
+//! - a service that it calls is `example-callee`, in four forms, inside `//% for callee in calls`, or in a file of its own.
 //! - the service is called `example-service`, in its three forms, and has the ports 8080 and 9090; its workspace is
 //!   called `example-workspace`, and `example-namespace` as a DNS label. These are replaced wherever they stand.
 
+use std::collections::BTreeMap;
+
 use tera::{Context, Delimiters, Tera};
 
+use super::Callee;
 use crate::service::ServiceSpec;
 
 /// Marks at the start of a line that make it a tag, and what ends the line.
@@ -19,11 +23,19 @@ const TAG_LINES: &[(&str, &str)] = &[("//%", ""), ("#%", ""), ("--%", ""), ("<!-
 const BLOCK_START: &str = "\u{1}%";
 const BLOCK_END: &str = "%\u{1}";
 
-/// Renders a template for a spec.
+/// Names of a called service, and what stands for each when a template is rendered.
+const CALLEE: &[(&str, &str)] = &[
+    ("example-callee", "«callee.name»"),
+    ("example_callee", "«callee.crate_name»"),
+    ("EXAMPLE_CALLEE", "«callee.env_prefix»"),
+    ("7070", "«callee.port»"),
+];
+
+/// Renders a template for a spec, once for `callee` where the file is about one of the called services.
 ///
 /// # Panics
 /// When the template is broken, which no spec makes it: the tests render all of them.
-pub fn render(path: &str, template: &str, spec: &ServiceSpec) -> String {
+pub fn render(path: &str, template: &str, spec: &ServiceSpec, callees: &[Callee], callee: Option<&Callee>) -> String {
     let mut tera = Tera::default();
     tera.autoescape_on(Vec::<&str>::new());
     tera.set_delimiters(Delimiters {
@@ -35,9 +47,38 @@ pub fn render(path: &str, template: &str, spec: &ServiceSpec) -> String {
         comment_end: "#\u{1}".into(),
     })
     .expect("the delimiters are two bytes long and differ");
-    tera.add_raw_template(path, &tag_lines_to_blocks(template)).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let text = tera.render(path, &context(spec)).unwrap_or_else(|error| panic!("{path}: {error}"));
-    name_service(&text, spec)
+    // The service first: what a callee puts in is not replaced again.
+    let mut text = name_service(&tag_lines_to_blocks(template), spec);
+    for (token, variable) in CALLEE {
+        text = text.replace(token, variable);
+    }
+    tera.add_raw_template(path, &text).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let mut context = context(spec);
+    context.insert("calls", &callees.iter().map(names).collect::<Vec<_>>());
+    context.insert("tokens", &callees.iter().any(|callee| callee.protected));
+    if let Some(callee) = callee {
+        context.insert("callee", &names(callee));
+    }
+    tera.render(path, &context).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The forms in which templates name a called service.
+fn names(callee: &Callee) -> BTreeMap<&'static str, String> {
+    let Callee { name, port, protected, .. } = callee;
+    let names = [
+        ("name", name.to_string()),
+        ("crate_name", name.crate_name()),
+        ("env_prefix", name.env_prefix()),
+        ("port", port.to_string()),
+        ("api", callee.api().to_owned()),
+        ("auth", if *protected { "jwt" } else { "none" }.to_owned()),
+    ];
+    names.into()
+}
+
+/// The path of a file that is about a called service.
+pub fn name_callee(path: &str, callee: &Callee) -> String {
+    path.replace("example_callee", &callee.name.crate_name())
 }
 
 /// Replaces the example service's name and ports by the spec's.
@@ -103,9 +144,16 @@ mod tests {
             discovery: crate::service::Discovery::Kubernetes,
             auth: crate::service::Auth::None,
             public: false,
+            calls: vec!["price-lists".parse().unwrap()],
         };
-        assert_eq!(render("lines", lines, &spec), "a\n    b\nc\n");
-        assert_eq!(render("variable", "\"«store»\" example_service", &spec), "\"sqlite\" orders");
+        let callees = [Callee { name: "price-lists".parse().unwrap(), port: 8080, stateless: false, protected: true }];
+        let render = |template| render("test", template, &spec, &callees, None);
+        assert_eq!(render(lines), "a\n    b\nc\n");
+        assert_eq!(render("\"«store»\" example_service"), "\"sqlite\" orders");
+        let calls = "#% for callee in calls\n8080 example_callee = \"http://example-callee:7070\"\n#% endfor\n";
+        let spec = ServiceSpec { port: 8081, ..spec.clone() };
+        let rendered = super::render("test", calls, &spec, &callees, None);
+        assert_eq!(rendered, "8081 price_lists = \"http://price-lists:8080\"\n");
     }
 
     #[test]

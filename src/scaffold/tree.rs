@@ -4,10 +4,10 @@ use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use include_dir::{Dir, File};
 use toml_edit::{Item, TableLike};
 
-use super::render::{render, replace_all};
-use super::{TEMPLATES, lock_file};
+use super::render::{name_callee, render, replace_all};
+use super::{Callee, TEMPLATES, lock_file};
 use crate::file_tree::FileTree;
-use crate::service::{ServiceSpec, dns_label};
+use crate::service::{ServiceName, ServiceSpec, dns_label};
 
 /// A folder's table of files that not every spec gets.
 const CONDITIONS: &str = "template.toml";
@@ -19,7 +19,7 @@ pub fn workspace_files(workspace_name: &str, spec: &ServiceSpec) -> FileTree {
     let namespace = dns_label(workspace_name).unwrap_or_else(|| spec.name.to_string());
     let names = [("example-workspace", workspace_name.to_owned()), ("example-namespace", namespace)];
     let mut named = FileTree::default();
-    for (path, file) in folder("workspace", spec).iter() {
+    for (path, file) in folder("workspace", spec, &[]).iter() {
         // Only text holds the workspace's name.
         let contents = match std::str::from_utf8(&file.contents) {
             Ok(text) => replace_all(text, &names).into_bytes(),
@@ -41,12 +41,14 @@ pub fn chassis_files() -> FileTree {
     tree
 }
 
-/// One service.
-pub fn service_files(spec: &ServiceSpec) -> FileTree {
-    folder("service", spec)
+/// One service. `known` describes services that it may call; one that is not there is taken to be as `new` makes it.
+pub fn service_files(spec: &ServiceSpec, known: &[Callee]) -> FileTree {
+    let callee =
+        |name: &ServiceName| known.iter().find(|callee| callee.name == *name).cloned().unwrap_or_else(|| Callee::assumed(name));
+    folder("service", spec, &spec.calls.iter().map(callee).collect::<Vec<_>>())
 }
 
-fn folder(name: &str, spec: &ServiceSpec) -> FileTree {
+fn folder(name: &str, spec: &ServiceSpec, callees: &[Callee]) -> FileTree {
     let folder = embedded(name);
     let conditions = conditions(folder);
     let mut tree = FileTree::default();
@@ -55,6 +57,7 @@ fn folder(name: &str, spec: &ServiceSpec) -> FileTree {
         if path == CONDITIONS || path == "Cargo.lock" {
             continue;
         }
+        let template = file.contents_utf8().unwrap_or_else(|| panic!("{path} is UTF-8"));
         if let Some(condition) = conditions.get(path.as_str()).and_then(Item::as_table_like) {
             if !holds(condition, spec) {
                 continue;
@@ -62,9 +65,16 @@ fn folder(name: &str, spec: &ServiceSpec) -> FileTree {
             if let Some(name) = condition.get("becomes").and_then(Item::as_str) {
                 path = name.into();
             }
+            if condition.get("each").is_some() {
+                let api = condition.get("api").and_then(Item::as_str);
+                for callee in callees.iter().filter(|callee| api == Some(callee.api())) {
+                    let text = render(path.as_str(), template, spec, callees, Some(callee));
+                    tree.create(name_callee(path.as_str(), callee), text);
+                }
+                continue;
+            }
         }
-        let template = file.contents_utf8().unwrap_or_else(|| panic!("{path} is UTF-8"));
-        tree.create(path.clone(), render(path.as_str(), template, spec));
+        tree.create(path.clone(), render(path.as_str(), template, spec, callees, None));
     }
     tree
 }
@@ -76,7 +86,8 @@ fn holds(condition: &dyn TableLike, spec: &ServiceSpec) -> bool {
         "auth" => value.as_str() == Some(spec.auth.as_str()),
         "discovery" => value.as_str() == Some(spec.discovery.as_str()),
         "public" => value.as_bool() == Some(spec.public),
-        "becomes" => true,
+        "calls" => value.as_bool() == Some(!spec.calls.is_empty()),
+        "becomes" | "each" | "api" => true,
         _ => panic!("{CONDITIONS}: `{option}` is no option"),
     })
 }

@@ -35,6 +35,8 @@ pub struct Service {
     pub discovery: Option<Found<Discovery>>,
     pub auth: Option<Found<Auth>>,
     pub public: Option<Found<bool>>,
+    /// Services that it calls, in name order, each where it is first called.
+    pub calls: Vec<Found<String>>,
     pub liveness: Option<Found<String>>,
     pub readiness: Option<Found<String>>,
     pub startup: Option<Found<String>>,
@@ -87,6 +89,7 @@ impl Service {
                 discovery: value(&self.discovery).unwrap_or(Discovery::Static),
                 auth: value(&self.auth).unwrap_or(Auth::None),
                 public: value(&self.public).unwrap_or(false),
+                calls: self.calls.iter().filter_map(|call| call.value.parse().ok()).collect(),
             });
         }
         let needed = [

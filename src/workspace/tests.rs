@@ -290,6 +290,7 @@ fn service(evidence: Option<Found<String>>) -> Service {
         discovery: None,
         auth: None,
         public: None,
+        calls: Vec::new(),
         liveness: None,
         readiness: None,
         startup: None,

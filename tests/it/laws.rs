@@ -8,6 +8,7 @@ use cargo_metadata::camino::Utf8Path;
 use cargo_msvc::deploy::{self, Target};
 use cargo_msvc::file_tree::FileTree;
 use cargo_msvc::lint::{self, Settings, Tier};
+use cargo_msvc::scaffold::Callee;
 use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store};
 use cargo_msvc::workspace::{self, Workspace};
 use cargo_msvc::{config, rules, scaffold};
@@ -33,9 +34,11 @@ fn matrix() -> Vec<[ServiceSpec; 2]> {
                         discovery,
                         auth,
                         public,
+                        calls: Vec::new(),
                     };
                     let beside = ServiceSpec { store: Store::None, auth: Auth::None, ..spec("beside", port + 100) };
-                    specs.push([spec(&name, port), beside]);
+                    let calls = [vec![beside.name.clone()], vec![]][usize::from(public)].clone();
+                    specs.push([ServiceSpec { calls, ..spec(&name, port) }, beside]);
                 }
             }
         }
@@ -86,8 +89,9 @@ fn lint_has_nothing_to_say_with_manifests_or_without() {
 fn generated(specs: &[ServiceSpec; 2]) -> TempDir {
     let [first, second] = specs;
     let directory = |spec: &ServiceSpec| scaffold::add::standard_directory(&spec.name);
-    let mut tree = scaffold::add::new_workspace("shop", first, &directory(first)).unwrap();
-    tree.extend_at(Utf8Path::new(&directory(second)), scaffold::service_files(second));
+    let known = [Callee::of(second)];
+    let mut tree = scaffold::add::new_workspace("shop", first, &known, &directory(first)).unwrap();
+    tree.extend_at(Utf8Path::new(&directory(second)), scaffold::service_files(second, &[]));
     let root = tempfile::tempdir().unwrap();
     write(&tree, root.path());
     root
@@ -97,7 +101,8 @@ fn manifests(root: &Path) -> FileTree {
     let known: Vec<_> = lint::own::ALL.iter().chain(rules::ALL).copied().collect();
     let settings = deploy::config::read(&config::load(root, &known).unwrap()).unwrap();
     let target = Target { directory: "shop".into(), ..Target::default() };
-    let mut manifests = deploy::plan(&workspace::load(root), &settings, &[], &target);
+    let workspace = workspace::load(root);
+    let mut manifests = deploy::plan(&workspace, &settings, &deploy::edges(&workspace), &target);
     manifests.managed.extend_at(Utf8Path::new(""), manifests.yours);
     manifests.managed
 }

@@ -174,10 +174,11 @@ fn generated() -> FileTree {
         discovery: Discovery::Kubernetes,
         auth: Auth::Jwt,
         public: false,
+        calls: Vec::new(),
     };
     let orders = spec("orders", 8080);
-    let mut tree = scaffold::add::new_workspace("shop", &orders, Utf8Path::new("services/orders")).expect("a plan");
-    tree.extend_at(Utf8Path::new("services/billing"), scaffold::service_files(&spec("billing", 8081)));
+    let mut tree = scaffold::add::new_workspace("shop", &orders, &[], Utf8Path::new("services/orders")).expect("a plan");
+    tree.extend_at(Utf8Path::new("services/billing"), scaffold::service_files(&spec("billing", 8081), &[]));
     tree
 }
 

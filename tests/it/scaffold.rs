@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cargo_msvc::file_tree::FileTree;
-use cargo_msvc::scaffold::{chassis_files, lock_file, lock_with_service, service_files, workspace_files};
+use cargo_msvc::scaffold::{Callee, chassis_files, lock_file, lock_with_service, service_files, workspace_files};
 use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store};
 use cargo_msvc::workspace::yaml;
 
@@ -19,6 +19,7 @@ fn spec(name: &str) -> ServiceSpec {
         discovery: Discovery::Kubernetes,
         auth: Auth::Jwt,
         public: false,
+        calls: Vec::new(),
     }
 }
 
@@ -31,7 +32,8 @@ fn specs() -> Vec<ServiceSpec> {
         for &auth in Auth::ALL {
             for &discovery in Discovery::ALL {
                 for public in [false, true] {
-                    specs.push(ServiceSpec { store, auth, discovery, public, ..spec("orders") });
+                    let calls = if public { vec![] } else { vec!["price-lists".parse().unwrap(), "stock".parse().unwrap()] };
+                    specs.push(ServiceSpec { store, auth, discovery, public, calls, ..spec("orders") });
                 }
             }
         }
@@ -42,7 +44,7 @@ fn specs() -> Vec<ServiceSpec> {
 fn everything(spec: &ServiceSpec) -> FileTree {
     let mut tree = workspace_files("shop", spec);
     tree.extend_at("crates/chassis".into(), chassis_files());
-    tree.extend_at("services/it".into(), service_files(spec));
+    tree.extend_at("services/it".into(), service_files(spec, &[]));
     tree
 }
 
@@ -85,19 +87,25 @@ fn unrendered_templates_parse_in_their_own_language() {
 #[test]
 fn a_spec_gets_the_files_of_its_options_and_no_others() {
     let files = |store| {
-        let tree = service_files(&ServiceSpec { store, ..spec("orders") });
+        let tree = service_files(&ServiceSpec { store, ..spec("orders") }, &[]);
         tree.iter().map(|(path, _)| path.to_string()).collect::<BTreeSet<_>>()
     };
     let (with, without) = (files(Store::Sqlite), files(Store::None));
     let only_with: Vec<_> = with.difference(&without).collect();
     assert_eq!(only_with, ["migrations/0001_items.sql", "src/error.rs", "src/store.rs"]);
     assert_eq!(without.difference(&with).count(), 0);
+    let calls = vec!["price-lists".parse().unwrap(), "stock".parse().unwrap()];
+    let stock = Callee { stateless: true, ..Callee::assumed(&calls[1]) };
+    let calling = service_files(&ServiceSpec { calls, ..spec("orders") }, &[stock]);
+    let calling: BTreeSet<_> = calling.iter().map(|(path, _)| path.to_string()).collect();
+    let only_calling: Vec<_> = calling.difference(&with).collect();
+    assert_eq!(only_calling, ["src/clients.rs", "src/clients/price_lists.rs", "src/clients/stock.rs", "tests/calls.rs"]);
 }
 
 #[test]
 fn the_manifest_and_the_configuration_state_the_spec() {
     for spec in specs() {
-        let tree = service_files(&spec);
+        let tree = service_files(&spec, &[]);
         let manifest: toml_edit::DocumentMut = text(&tree, "Cargo.toml").parse().unwrap();
         assert_eq!(manifest["package"]["name"].as_str(), Some(spec.name.as_str()));
         let stated = &manifest["package"]["metadata"]["msvc"];

@@ -9,6 +9,7 @@ use cargo_metadata::camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use miette::{LabeledSpan, NamedSource, Report, miette};
 use toml_edit::{Document, Item};
 
+use crate::scaffold::Callee;
 use crate::scaffold::add::manifest::{ManifestError, RootManifest, parse};
 use crate::scaffold::add::{Existing, Member};
 
@@ -209,6 +210,27 @@ fn read_member(root: &Path, directory: Utf8PathBuf) -> Option<Member> {
     let name = package.get("name")?.as_str()?.to_owned();
     let description = package.get("description").and_then(Item::as_str).map(str::to_owned);
     Some(Member { name, directory, description })
+}
+
+/// The members that can be called: those that state a traffic port.
+pub fn callees(root: &Path, members: &[Member]) -> Vec<Callee> {
+    let callee = |member: &Member| {
+        let read = |name: &str| fs::read_to_string(root.join(&member.directory).join(name)).unwrap_or_default();
+        let (config, manifest) = (read("config.toml"), read(MANIFEST));
+        let (config, manifest) = (Document::parse(config).ok()?, Document::parse(manifest).ok()?);
+        let port = config.get("server")?.get("port")?.as_integer()?;
+        let stated = |key: &str| {
+            let path = ["package", "metadata", "msvc", key];
+            path.iter().try_fold(manifest.as_item(), |item, key| item.get(key)).and_then(Item::as_str)
+        };
+        Some(Callee {
+            name: member.name.parse().ok()?,
+            port: u16::try_from(port).ok()?,
+            stateless: stated("store") == Some("none"),
+            protected: stated("auth") == Some("jwt"),
+        })
+    };
+    members.iter().filter_map(callee).collect()
 }
 
 /// Ports that the members' `config.toml` and `[package.metadata.msvc]` claim, and who claims them.

@@ -4,6 +4,7 @@
 //! `[package.metadata.msvc]` wins over all that is found.
 
 mod address;
+mod calls;
 mod environment;
 mod knobs;
 mod probes;
@@ -185,6 +186,7 @@ fn read(
         discovery: discovery.and_then(|knob| Some(Found { value: knob.value.parse::<Discovery>().ok()?, at: knob.at })),
         auth: verifies_tokens(workspace, reached),
         public: None,
+        calls: calls::calls(workspace, reached),
         liveness: probes.liveness,
         readiness: probes.readiness,
         startup: probes.startup,

@@ -73,6 +73,7 @@ impl<'a> Statement<'a> {
                     service.drain = stated.or(service.drain.take());
                     result
                 }
+                "calls" => self.names(item, &mut service.calls),
                 "public" => item
                     .as_bool()
                     .map(|value| service.public = Some(Found { value, at: self.at(item) }))
@@ -85,7 +86,7 @@ impl<'a> Statement<'a> {
                 key if ELSEWHERE.contains(&key) => Ok(()),
                 _ => {
                     let message = format!("`{key}` is no key of `[package.metadata.msvc]`");
-                    let help = "known keys: service, name, protocol, port, admin-port, store, discovery, auth, public, liveness, readiness, \
+                    let help = "known keys: service, name, protocol, port, admin-port, store, discovery, auth, public, calls, liveness, readiness, \
                                 startup, metrics, drain-ms, lint, deploy";
                     problems.push(Problem { location: self.at(item), message, help: Some(help.to_owned()) });
                     Ok(())
@@ -110,6 +111,16 @@ impl<'a> Statement<'a> {
         let value = item.as_integer().and_then(|number| T::try_from(number).ok());
         let value = value.ok_or_else(|| "a number in range".to_owned())?;
         *fact = Some(Found { value, at: self.at(item) });
+        Ok(())
+    }
+
+    fn names(&self, item: &Item, fact: &mut Vec<Found<String>>) -> Result<(), String> {
+        let array = item.as_array().ok_or_else(|| "a list of service names".to_owned())?;
+        let names: Option<Vec<&str>> = array.iter().map(toml_edit::Value::as_str).collect();
+        let mut names = names.ok_or_else(|| "a list of service names".to_owned())?;
+        names.sort_unstable();
+        names.dedup();
+        *fact = names.into_iter().map(|name| Found { value: name.to_owned(), at: self.at(item) }).collect();
         Ok(())
     }
 

@@ -18,7 +18,7 @@ pub enum ConfigError {
     #[error("configuration: {0}")]
     Unreadable(#[from] ::config::ConfigError),
     #[error("configuration: `{key}` {problem}")]
-    Invalid { key: &'static str, problem: String },
+    Invalid { key: String, problem: String },
 }
 
 /// The traffic port and its limits.
@@ -140,9 +140,9 @@ impl Admin {
 }
 
 /// An error about one key.
-pub fn invalid(key: &'static str, problem: impl Into<String>) -> ConfigError {
+pub fn invalid(key: impl Into<String>, problem: impl Into<String>) -> ConfigError {
     ConfigError::Invalid {
-        key,
+        key: key.into(),
         problem: problem.into(),
     }
 }

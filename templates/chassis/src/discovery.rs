@@ -1,18 +1,30 @@
 //! Service discovery: where another service of the system is. In Kubernetes its name is enough, because the cluster's
-//! DNS knows every Service; elsewhere the address comes from configuration. No code holds an address.
+//! DNS knows every Service, and all pods of a headless one; elsewhere addresses come from configuration. No code holds
+//! an address.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
 
+use axum::http::Uri;
+use axum::http::uri::{Authority, Scheme};
 use serde::Deserialize;
 
-use crate::config::{ConfigError, invalid};
+use crate::config::{ConfigError, invalid, millis};
 
 /// How other services are found.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Discovery {
     pub kind: Kind,
-    /// Base URLs by service name. They win over what `kind` says, so that a laptop needs no cluster.
+    /// How often names are looked up again.
+    #[serde(rename = "refresh_ms", deserialize_with = "millis")]
+    pub refresh: Duration,
+    /// How long an address that cannot be reached is passed over, where there are others.
+    #[serde(rename = "avoid_ms", deserialize_with = "millis")]
+    pub avoid: Duration,
+    /// Base URLs by service name, several with commas between. They win over what `kind` says, so that a laptop needs
+    /// no cluster.
     #[serde(default)]
     pub addresses: BTreeMap<String, String>,
 }
@@ -26,85 +38,148 @@ pub enum Kind {
     Static,
 }
 
+/// A place that answers for a service: a base URL, whose host may stand for several addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub scheme: Scheme,
+    pub authority: Authority,
+    /// Without a trailing slash.
+    pub path: String,
+}
+
 impl Discovery {
-    /// Base URL of a service, without a trailing slash.
-    pub fn base_url(&self, service: &str) -> Result<String, ConfigError> {
-        match (self.addresses.get(service), self.kind) {
-            (Some(address), _) => Ok(address.trim_end_matches('/').to_owned()),
-            (None, Kind::Kubernetes) => Ok(format!("http://{service}")),
+    /// Where a service is, by its name.
+    pub fn origins(&self, service: &str) -> Result<Vec<Origin>, ConfigError> {
+        // Environment variables cannot say `-`.
+        let listed = self.addresses.iter().find(|(name, _)| {
+            name.replace('-', "_")
+                .eq_ignore_ascii_case(&service.replace('-', "_"))
+        });
+        match (listed, self.kind) {
+            (Some((_, urls)), _) => urls.split(',').map(|url| origin(service, url)).collect(),
+            (None, Kind::Kubernetes) => Ok(vec![origin(service, &format!("http://{service}"))?]),
             (None, Kind::Static) => Err(invalid(
                 "discovery.addresses",
                 format!("has no address for `{service}`"),
             )),
         }
     }
+}
 
-    /// Refuses addresses that are no base URLs.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let is_base_url = |address: &str| {
-            let uri: Result<axum::http::Uri, _> = address.parse();
-            uri.is_ok_and(|uri| {
-                matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none()
-            })
-        };
-        match self
-            .addresses
-            .iter()
-            .find(|(_, address)| !is_base_url(address))
-        {
-            None => Ok(()),
-            Some((service, address)) => Err(invalid(
-                "discovery.addresses",
-                format!(
-                    "has {address:?} for `{service}`, which is no base URL such as http://host:8080"
-                ),
-            )),
-        }
+impl Origin {
+    pub fn host(&self) -> &str {
+        self.authority.host()
     }
+
+    /// Every address that the host has now.
+    pub async fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
+        let default = if self.scheme == Scheme::HTTPS {
+            443
+        } else {
+            80
+        };
+        let port = self.authority.port_u16().unwrap_or(default);
+        let host = self.host().trim_matches(['[', ']']);
+        let mut addresses: Vec<_> = tokio::net::lookup_host((host, port)).await?.collect();
+        addresses.sort();
+        addresses.dedup();
+        Ok(addresses)
+    }
+
+    /// The URL of a path there.
+    pub fn url(&self, path_and_query: &str) -> Result<Uri, axum::http::Error> {
+        Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(format!("{}{path_and_query}", self.path))
+            .build()
+    }
+}
+
+fn origin(service: &str, url: &str) -> Result<Origin, ConfigError> {
+    let parsed = || {
+        let uri: Uri = url.trim().parse().ok()?;
+        let parts = uri.into_parts();
+        let scheme = parts.scheme?;
+        let path = parts.path_and_query?;
+        let is_base = (scheme == Scheme::HTTP || scheme == Scheme::HTTPS) && path.query().is_none();
+        is_base.then_some(Origin {
+            scheme,
+            authority: parts.authority?,
+            path: path.path().trim_end_matches('/').to_owned(),
+        })
+    };
+    parsed().ok_or_else(|| {
+        invalid(
+            "discovery.addresses",
+            format!("has {url:?} for `{service}`, which is no base URL such as http://host:8080"),
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn discovery(kind: Kind, address: &str) -> Discovery {
+        Discovery {
+            kind,
+            refresh: Duration::from_secs(5),
+            avoid: Duration::from_secs(5),
+            addresses: BTreeMap::from([("order_items".to_owned(), address.to_owned())]),
+        }
+    }
+
+    fn urls(discovery: &Discovery, service: &str) -> Result<Vec<String>, String> {
+        let origins = discovery
+            .origins(service)
+            .map_err(|error| error.to_string())?;
+        let url = |origin: &Origin| origin.url("/v1?a=b").unwrap().to_string();
+        Ok(origins.iter().map(url).collect())
+    }
+
     #[test]
-    fn a_name_becomes_a_base_url() {
-        let addresses = BTreeMap::from([("stock".to_owned(), "http://127.0.0.1:8081/".to_owned())]);
-        let cluster = Discovery {
-            kind: Kind::Kubernetes,
-            addresses: addresses.clone(),
-        };
-        let listed = Discovery {
-            kind: Kind::Static,
-            addresses,
-        };
-        assert_eq!(cluster.base_url("prices").unwrap(), "http://prices");
-        assert_eq!(cluster.base_url("stock").unwrap(), "http://127.0.0.1:8081");
-        assert_eq!(listed.base_url("stock").unwrap(), "http://127.0.0.1:8081");
-        assert!(
-            listed
-                .base_url("prices")
-                .unwrap_err()
-                .to_string()
-                .contains("no address for `prices`")
-        );
+    fn a_name_becomes_base_urls() {
+        let two = "http://10.0.0.1:8081/, https://[::1]:8443/base";
+        let both = [
+            "http://10.0.0.1:8081/v1?a=b",
+            "https://[::1]:8443/base/v1?a=b",
+        ];
+        for kind in [Kind::Kubernetes, Kind::Static] {
+            let discovery = discovery(kind, two);
+            assert_eq!(urls(&discovery, "order-items").unwrap(), both);
+        }
+        let cluster = discovery(Kind::Kubernetes, two);
+        assert_eq!(urls(&cluster, "prices").unwrap(), ["http://prices/v1?a=b"]);
+        let refused = urls(&discovery(Kind::Static, two), "prices").unwrap_err();
+        assert!(refused.contains("no address for `prices`"), "{refused}");
     }
 
     #[test]
     fn an_address_must_be_a_base_url() {
-        for (address, good) in [
-            ("http://stock", true),
-            ("https://stock.example:8443/base", true),
-            ("stock:8081", false),
-            ("ftp://stock", false),
-            ("http://stock/?a=b", false),
+        for bad in [
+            "stock:8081",
+            "ftp://stock",
+            "http://stock/?a=b",
+            "",
+            "http://a,",
         ] {
-            let addresses = BTreeMap::from([("stock".to_owned(), address.to_owned())]);
-            let discovery = Discovery {
-                kind: Kind::Static,
-                addresses,
-            };
-            assert_eq!(discovery.check().is_ok(), good, "{address}");
+            let refused = urls(&discovery(Kind::Static, bad), "order-items").unwrap_err();
+            assert!(refused.contains("no base URL"), "{bad}: {refused}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_host_stands_for_its_addresses() {
+        let discovery = discovery(Kind::Static, "http://127.0.0.1:8081,http://[::1]");
+        let mut found = Vec::new();
+        for origin in discovery.origins("order-items").unwrap() {
+            found.extend(origin.addresses().await.unwrap());
+        }
+        let expected: [SocketAddr; 2] = [
+            "127.0.0.1:8081".parse().unwrap(),
+            "[::1]:80".parse().unwrap(),
+        ];
+        assert_eq!(found, expected);
     }
 }

@@ -43,7 +43,7 @@ pub fn protect(app: Router, limits: &Server) -> Router {
                 header::PROXY_AUTHORIZATION,
                 header::COOKIE,
             ]))
-            .map_request(trace_context::attach)
+            .layer(middleware::from_fn(trace_context::attach))
             .layer(
                 TraceLayer::new_for_http()
                     .make_span_with(request_span)

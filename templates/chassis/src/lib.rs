@@ -9,19 +9,31 @@
 //! - [`inbound`]: the layers around every handler, in their order; [`security_headers`] is one of them.
 //! - [`problem`]: errors as `application/problem+json`, refusals by a layer too; [`extract`]: input that fails as one.
 //! - [`serve`]: listen, serve, and on SIGTERM stop without dropping a request; [`shutdown`] is the signal.
-//! - [`discovery`]: a service's name to its base URL.
+//! - [`discovery`]: a service's name to its addresses.
+//! - `outbound` (feature `outbound`): calls to other services, through `fallback`, `retry`, `circuit_breaker` and
+//!   `balancer`.
 //! - `auth` (feature `jwt`): who is calling.
 //! - `sqlite` (feature `sqlite`): the service's own database.
 
 #[cfg(feature = "jwt")]
 pub mod auth;
+#[cfg(feature = "outbound")]
+pub mod balancer;
+#[cfg(feature = "outbound")]
+pub mod circuit_breaker;
 pub mod config;
 pub mod discovery;
 pub mod extract;
+#[cfg(feature = "outbound")]
+pub mod fallback;
 pub mod health;
 pub mod inbound;
 pub mod metrics;
+#[cfg(feature = "outbound")]
+pub mod outbound;
 pub mod problem;
+#[cfg(feature = "outbound")]
+pub mod retry;
 pub mod security_headers;
 pub mod serve;
 pub mod shutdown;

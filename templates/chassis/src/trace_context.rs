@@ -1,6 +1,9 @@
 //! W3C Trace Context: the identity of the work that a request is part of, carried from service to service.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
 use uuid::Uuid;
 
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -28,6 +31,17 @@ impl TraceContext {
         }
     }
 
+    /// Where the request that is being answered stands. A spawned task is part of no request.
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(|context| *context).ok()
+    }
+
+    /// The next span of the same trace.
+    pub fn child(self) -> Self {
+        let span_id = Uuid::new_v4().as_u64_pair().1;
+        Self { span_id, ..self }
+    }
+
     /// Names this span as the parent of an outgoing request.
     pub fn inject(&self, headers: &mut HeaderMap) {
         let flags = u8::from(self.sampled);
@@ -41,11 +55,15 @@ impl TraceContext {
     }
 }
 
-/// Gives every request its place in a trace.
-pub fn attach<B>(mut request: Request<B>) -> Request<B> {
+tokio::task_local! {
+    static CURRENT: TraceContext;
+}
+
+/// Middleware: gives every request its place in a trace.
+pub async fn attach(mut request: Request, next: Next) -> Response {
     let context = TraceContext::of_request(request.headers());
     request.extensions_mut().insert(context);
-    request
+    CURRENT.scope(context, next.run(request)).await
 }
 
 /// Trace id and sampling of a `traceparent`. Later versions may append fields; version `ff` and zero ids are invalid.

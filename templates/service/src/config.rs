@@ -1,10 +1,17 @@
 //! What can be configured. Defaults and explanations are in `config.toml`.
 
+//% if tokens
+use std::path::PathBuf;
+
+//% endif
 //% if auth == "jwt"
 use chassis::auth::Auth;
 //% endif
 use chassis::config::{Admin, ConfigError, Log, Server};
 use chassis::discovery::Discovery;
+//% if calls
+use chassis::outbound::Outbound;
+//% endif
 //% if store == "sqlite"
 use chassis::sqlite::Sqlite;
 //% endif
@@ -19,6 +26,12 @@ pub struct Config {
     pub admin: Admin,
     pub log: Log,
     pub discovery: Discovery,
+    //% if calls
+    pub calls: Calls,
+    //% endif
+    //% if tokens
+    pub token: Tokens,
+    //% endif
     //% if store == "sqlite"
     pub store: Sqlite,
     //% endif
@@ -27,11 +40,38 @@ pub struct Config {
     //% endif
 }
 
+//% if calls
+/// How other services are called.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calls {
+    //% for callee in calls
+    pub example_callee: Outbound,
+    //% endfor
+}
+
+//% endif
+//% if tokens
+/// Where the tokens for other services are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    //% for callee in calls
+    //% if callee.auth == "jwt"
+    pub example_callee_file: Option<PathBuf>,
+    //% endif
+    //% endfor
+}
+
+//% endif
 impl Config {
     pub fn load() -> Result<Self, ConfigError> {
         let config: Self = chassis::config::load(&crate::SERVICE, DEFAULTS)?;
         config.server.check()?;
-        config.discovery.check()?;
+        //% for callee in calls
+        let call = &config.calls.example_callee;
+        call.check("example_callee", &config.server)?;
+        //% endfor
         Ok(config)
     }
 }

@@ -1,12 +1,18 @@
 //! The service's own code, apart from `main` so that tests can call it:
 //!
 //! - [`config`]: its knobs.
+//% if calls
+//! - [`clients`]: the services that it calls.
+//% endif
 //! - [`routes`]: what it answers.
 //% if store == "sqlite"
 //! - [`store`]: its data, which nobody else touches.
 //! - `error`: what a caller learns when the store fails.
 //% endif
 
+//% if calls
+pub mod clients;
+//% endif
 pub mod config;
 //% if store == "sqlite"
 mod error;
@@ -48,6 +54,11 @@ pub async fn build(config: &Config) -> Result<(Router, Health), Error> {
     //% else
     let routes = routes::router();
     //% endif
+    //% for callee in calls
+    let client = clients::example_callee::Client::new(config)?;
+    let calls = clients::example_callee::router(client);
+    let routes = routes.merge(calls);
+    //% endfor
     //% if auth == "jwt"
     let routes = routes.route_layer(from_fn_with_state(verifier, auth::require));
     //% endif

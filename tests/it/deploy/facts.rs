@@ -64,6 +64,7 @@ pub fn service(name: &str) -> Service {
         discovery: None,
         auth: None,
         public: None,
+        calls: Vec::new(),
         liveness: found("/livez".into()),
         readiness: found("/readyz".into()),
         startup: found("/startupz".into()),

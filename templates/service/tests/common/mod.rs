@@ -23,6 +23,11 @@ pub fn config() -> Config {
     config.server.port = 0;
     config.admin.host = config.server.host;
     config.admin.port = 0;
+    //% for callee in calls
+    let nowhere = "http://127.0.0.1:1".to_owned();
+    let addresses = &mut config.discovery.addresses;
+    addresses.insert("example_callee".to_owned(), nowhere);
+    //% endfor
     //% if store == "sqlite"
     config.store.path = ":memory:".to_owned();
     //% endif

@@ -1,0 +1,34 @@
+//! Which services a service calls.
+
+use std::collections::BTreeMap;
+
+use super::environment::constant_text;
+use crate::workspace::Workspace;
+use crate::workspace::names::{Definition, FunctionRef};
+use crate::workspace::reach::Reach;
+use crate::workspace::service::Found;
+
+/// The chassis's stack around one called service, which is named when it is made.
+const CRATE: &str = "chassis";
+const STACK: &str = "Dependency";
+
+/// Services whose stack of calls a binary makes, by name.
+pub fn calls(workspace: &Workspace, reached: &Reach) -> Vec<Found<String>> {
+    let mut found = BTreeMap::new();
+    for node in workspace.named("new").filter(|node| reached.runs(*node)) {
+        let Definition::Function(function) = node.definition() else { continue };
+        if is_stack(workspace, function)
+            && let Some(name) = node.arguments().next().and_then(constant_text)
+        {
+            found.entry(name).or_insert(node.at());
+        }
+    }
+    found.into_iter().map(|(value, at)| Found { value, at }).collect()
+}
+
+fn is_stack(workspace: &Workspace, function: FunctionRef) -> bool {
+    let owner = workspace.function(function).owner.as_ref();
+    let package = |krate: usize| workspace.packages[workspace.names.crates[krate].package].name.as_str();
+    owner.and_then(|owner| owner.last()).is_some_and(|name| &**name == STACK)
+        && workspace.crates_of(function).any(|krate| package(krate) == CRATE)
+}

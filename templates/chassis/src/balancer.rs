@@ -1,0 +1,389 @@
+//! Client-side balancing: each call goes to the less busy of two addresses picked at random. Names are looked up again
+//! and again, so new replicas are found; while the lookup fails, the last known addresses stay. An address that cannot
+//! be reached is passed over for a while.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::http::{Request, Response, Uri};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout};
+use tower::{BoxError, Service};
+
+use crate::discovery::Origin;
+use crate::outbound::CallError;
+
+/// Connections that nobody used for this long are closed: before most servers do so.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// How calls travel.
+#[derive(Clone, Copy, Debug)]
+pub struct Transport {
+    pub connect_timeout: Duration,
+    /// The largest answer that is taken.
+    pub response_limit: usize,
+    pub refresh: Duration,
+    pub avoid: Duration,
+}
+
+/// Sends a request to one of the addresses of a service. The request's URI is its path there.
+#[derive(Clone)]
+pub struct Balancer(Arc<Shared>);
+
+struct Shared {
+    service: &'static str,
+    origins: Vec<Origin>,
+    transport: Transport,
+    /// `None` until the first lookup has ended.
+    endpoints: watch::Sender<Option<Vec<Arc<Endpoint>>>>,
+    /// The addresses may be out of date.
+    look_up: Notify,
+}
+
+/// One address, with its own connections.
+struct Endpoint {
+    origin: Origin,
+    address: SocketAddr,
+    client: Client<Connector, Full<Bytes>>,
+    in_flight: AtomicUsize,
+    avoided_until: Mutex<Option<Instant>>,
+}
+
+impl Balancer {
+    /// Starts to look the addresses up. Needs a tokio runtime.
+    pub fn new(service: &'static str, origins: Vec<Origin>, transport: Transport) -> Self {
+        let shared = Arc::new(Shared {
+            service,
+            origins,
+            transport,
+            endpoints: watch::Sender::default(),
+            look_up: Notify::new(),
+        });
+        tokio::spawn(keep_looking_up(Arc::downgrade(&shared), transport.refresh));
+        Self(shared)
+    }
+}
+
+/// Ends with the balancer.
+async fn keep_looking_up(shared: Weak<Shared>, refresh: Duration) {
+    while let Some(balancer) = shared.upgrade() {
+        balancer.refresh().await;
+        let asked = async move { balancer.look_up.notified().await };
+        // Not more often than ten times in the usual time, however often a call fails.
+        tokio::time::sleep(refresh / 10).await;
+        _ = timeout(refresh, asked).await;
+    }
+}
+
+impl Shared {
+    async fn refresh(&self) {
+        let known = self.endpoints.borrow().clone().unwrap_or_default();
+        let mut found: Vec<Arc<Endpoint>> = Vec::new();
+        for origin in &self.origins {
+            let same = |endpoint: &&Arc<Endpoint>| endpoint.origin == *origin;
+            match origin.addresses().await {
+                Ok(addresses) if !addresses.is_empty() => {
+                    found.extend(addresses.into_iter().map(|address| {
+                        let mut same = known.iter().filter(same);
+                        match same.find(|endpoint| endpoint.address == address) {
+                            Some(endpoint) => endpoint.clone(),
+                            None => Arc::new(self.endpoint(origin.clone(), address)),
+                        }
+                    }));
+                }
+                outcome => {
+                    let error = outcome.err().map(|error| error.to_string());
+                    let (service, host) = (self.service, origin.host());
+                    tracing::warn!(
+                        service,
+                        host,
+                        error,
+                        "no addresses found; the known ones stay"
+                    );
+                    found.extend(known.iter().filter(same).cloned());
+                }
+            }
+        }
+        self.endpoints.send_replace(Some(found));
+    }
+
+    fn endpoint(&self, origin: Origin, address: SocketAddr) -> Endpoint {
+        let connector = Connector {
+            address,
+            timeout: self.transport.connect_timeout,
+        };
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .build(connector);
+        Endpoint {
+            origin,
+            address,
+            client,
+            in_flight: AtomicUsize::new(0),
+            avoided_until: Mutex::default(),
+        }
+    }
+
+    /// The less busy of two.
+    async fn pick(&self) -> Result<Arc<Endpoint>, CallError> {
+        let mut known = self.endpoints.subscribe();
+        let unknown =
+            || CallError::Unreachable(format!("`{}` has no address", self.service).into());
+        let all = known
+            .wait_for(Option::is_some)
+            .await
+            .map_err(|_| unknown())?;
+        let all = all.as_deref().unwrap_or_default();
+        let now = Instant::now();
+        let reachable: Vec<_> = all
+            .iter()
+            .filter(|endpoint| !endpoint.is_avoided(now))
+            .collect();
+        let candidates = if reachable.is_empty() {
+            all.iter().collect()
+        } else {
+            reachable
+        };
+        let picked = match candidates.len() {
+            0 => return Err(unknown()),
+            1 => candidates[0],
+            count => {
+                let first = fastrand::usize(..count);
+                let second = (first + fastrand::usize(1..count)) % count;
+                let busy = |index: &usize| candidates[*index].in_flight.load(Relaxed);
+                candidates[[first, second]
+                    .into_iter()
+                    .min_by_key(busy)
+                    .unwrap_or(first)]
+            }
+        };
+        Ok(picked.clone())
+    }
+
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, CallError> {
+        let endpoint = self.pick().await?;
+        let _busy = Busy::enter(&endpoint);
+        let (mut parts, body) = request.into_parts();
+        parts.uri = endpoint
+            .origin
+            .url(parts.uri.path_and_query().map_or("/", |path| path.as_str()))
+            .map_err(|error| CallError::Broken(error.into()))?;
+        let request = Request::from_parts(parts, Full::new(body));
+        let response = match endpoint.client.request(request).await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() => {
+                endpoint.avoid_for(self.transport.avoid);
+                self.look_up.notify_one();
+                return Err(CallError::Unreachable(error.into()));
+            }
+            Err(error) => return Err(CallError::Broken(error.into())),
+        };
+        let (parts, body) = response.into_parts();
+        match Limited::new(body, self.transport.response_limit)
+            .collect()
+            .await
+        {
+            Ok(body) => Ok(Response::from_parts(parts, body.to_bytes())),
+            Err(error) if error.is::<LengthLimitError>() => Err(CallError::TooLarge),
+            Err(error) => Err(CallError::Broken(error)),
+        }
+    }
+}
+
+impl Endpoint {
+    fn is_avoided(&self, now: Instant) -> bool {
+        let until = *self
+            .avoided_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| now < until)
+    }
+
+    fn avoid_for(&self, time: Duration) {
+        let mut until = self
+            .avoided_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *until = Some(Instant::now() + time);
+    }
+}
+
+/// Counts a call for as long as it lasts, a cancelled one too.
+struct Busy<'a>(&'a Endpoint);
+
+impl<'a> Busy<'a> {
+    fn enter(endpoint: &'a Endpoint) -> Self {
+        endpoint.in_flight.fetch_add(1, Relaxed);
+        Self(endpoint)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Service<Request<Bytes>> for Balancer {
+    type Response = Response<Bytes>;
+    type Error = BoxError;
+    type Future = crate::outbound::BoxFuture<Response<Bytes>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let shared = self.0.clone();
+        Box::pin(async move { Ok(shared.send(request).await?) })
+    }
+}
+
+/// Connects to one address, whatever the URL says.
+#[derive(Clone)]
+struct Connector {
+    address: SocketAddr,
+    timeout: Duration,
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<TcpStream>;
+    type Error = std::io::Error;
+    type Future = std::pin::Pin<Box<dyn Future<Output = std::io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let Self {
+            address,
+            timeout: limit,
+        } = *self;
+        Box::pin(async move {
+            let stream = timeout(limit, TcpStream::connect(address)).await??;
+            stream.set_nodelay(true)?;
+            Ok(TokioIo::new(stream))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::get;
+    use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// A server that says its own address.
+    async fn replica() -> (SocketAddr, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = Router::new().route("/who", get(async move || address.to_string()));
+        let server = async move { axum::serve(listener, app).await.unwrap() };
+        (address, tokio::spawn(server))
+    }
+
+    fn origin(authority: &str) -> Origin {
+        Origin {
+            scheme: axum::http::uri::Scheme::HTTP,
+            authority: authority.parse().unwrap(),
+            path: String::new(),
+        }
+    }
+
+    fn balancer(origins: Vec<Origin>) -> Balancer {
+        let transport = Transport {
+            connect_timeout: 500 * MS,
+            response_limit: 1024,
+            refresh: 100 * MS,
+            avoid: 60_000 * MS,
+        };
+        Balancer::new("replicas", origins, transport)
+    }
+
+    async fn ask(balancer: &Balancer) -> Result<String, String> {
+        let request = Request::get("/who").body(Bytes::new()).unwrap();
+        let answer = balancer.clone().oneshot(request).await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        Ok(String::from_utf8_lossy(answer.body()).into_owned())
+    }
+
+    #[tokio::test]
+    async fn every_replica_gets_calls_and_one_that_is_gone_is_passed_over() {
+        let ((one, _server), (two, gone)) = (replica().await, replica().await);
+        let balancer = balancer([one, two].map(|a| origin(&a.to_string())).into());
+        let mut seen = std::collections::BTreeMap::new();
+        for _ in 0..100 {
+            *seen.entry(ask(&balancer).await.unwrap()).or_insert(0) += 1;
+        }
+        assert!(seen.values().all(|calls| *calls > 10), "{seen:?}");
+        assert_eq!(seen.len(), 2, "{seen:?}");
+
+        gone.abort();
+        _ = gone.await;
+        let failed = failures(100, &balancer).await;
+        assert!(
+            failed <= 2,
+            "{failed} calls went to the replica that is gone"
+        );
+    }
+
+    async fn failures(calls: usize, balancer: &Balancer) -> usize {
+        let mut failed = 0;
+        for _ in 0..calls {
+            failed += usize::from(ask(balancer).await.is_err());
+        }
+        failed
+    }
+
+    #[tokio::test]
+    async fn the_less_busy_of_two_is_asked() {
+        let ((one, _first), (two, _second)) = (replica().await, replica().await);
+        let balancer = balancer([one, two].map(|a| origin(&a.to_string())).into());
+        ask(&balancer).await.unwrap();
+        let all = balancer.0.endpoints.borrow().clone().unwrap();
+        all[0].in_flight.store(1, Relaxed);
+        for _ in 0..20 {
+            assert_eq!(ask(&balancer).await.unwrap(), all[1].address.to_string());
+        }
+    }
+
+    #[tokio::test]
+    async fn while_the_lookup_fails_the_last_known_addresses_stay() {
+        let (address, _server) = replica().await;
+        // No name has a part that long, so no lookup ever succeeds.
+        let nowhere = origin(&"n".repeat(64));
+        let balancer = balancer(vec![nowhere.clone()]);
+        let refused = ask(&balancer).await.unwrap_err();
+        assert!(refused.contains("cannot be reached"), "{refused}");
+        let known = Arc::new(balancer.0.endpoint(nowhere, address));
+        balancer.0.endpoints.send_replace(Some(vec![known]));
+        tokio::time::sleep(300 * MS).await;
+        assert_eq!(ask(&balancer).await.unwrap(), address.to_string());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_large_is_not_taken() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let app = Router::new().route("/who", get(async || "x".repeat(1025)));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let refused = ask(&balancer(vec![origin(&address)])).await.unwrap_err();
+        assert!(refused.contains("response_limit_bytes"), "{refused}");
+    }
+}

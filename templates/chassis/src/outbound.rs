@@ -1,0 +1,399 @@
+//! Calls to other services, through one stack for each of them. Outermost first:
+//!
+//! 1. [`fallback`](crate::fallback): the last good answer when there is no new one;
+//! 2. total timeout;
+//! 3. bulkhead: so many calls at once and no queue, so that one slow dependency cannot take every caller with it;
+//! 4. [`retry`](crate::retry), inside a budget;
+//! 5. [`circuit_breaker`](crate::circuit_breaker), which sees every attempt;
+//! 6. attempt timeout, inside the breaker so that it counts as a failure;
+//! 7. metrics and trace context for each attempt;
+//! 8. [`balancer`](crate::balancer) over the addresses that [`discovery`](crate::discovery) finds.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tower::limit::GlobalConcurrencyLimitLayer;
+use tower::load_shed::LoadShedLayer;
+use tower::retry::RetryLayer;
+use tower::retry::budget::TpsBudget;
+use tower::timeout::TimeoutLayer;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
+
+use crate::balancer::{Balancer, Transport};
+use crate::circuit_breaker::{CircuitBreaker, CircuitBreakerLayer, State, Thresholds};
+use crate::config::{ConfigError, Server, invalid, millis};
+use crate::discovery::Discovery;
+use crate::fallback::{FallbackLayer, Stale};
+use crate::problem::Problem;
+use crate::retry::{RetryPolicy, longest_pause};
+use crate::trace_context::TraceContext;
+
+/// What a layer of the stack returns.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
+
+/// How one service is called: `[calls.NAME]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outbound {
+    #[serde(rename = "connect_timeout_ms", deserialize_with = "millis")]
+    pub connect_timeout: Duration,
+    /// One attempt, its connection and its whole answer included.
+    #[serde(rename = "attempt_timeout_ms", deserialize_with = "millis")]
+    pub attempt_timeout: Duration,
+    /// All attempts and the pauses between them.
+    #[serde(rename = "total_timeout_ms", deserialize_with = "millis")]
+    pub total_timeout: Duration,
+    pub max_in_flight: usize,
+    pub response_limit_bytes: usize,
+    pub retries: u32,
+    /// The longest first pause; it doubles …
+    #[serde(rename = "backoff_ms", deserialize_with = "millis")]
+    pub backoff: Duration,
+    /// … up to this.
+    #[serde(rename = "backoff_max_ms", deserialize_with = "millis")]
+    pub backoff_max: Duration,
+    /// Retries are at most this share of the requests …
+    pub retry_budget_percent: u32,
+    /// … and this many a second besides …
+    pub retry_budget_per_second: u32,
+    /// … in the time that lies this far back.
+    #[serde(rename = "retry_budget_window_ms", deserialize_with = "millis")]
+    pub retry_budget_window: Duration,
+    pub breaker_failure_percent: u32,
+    pub breaker_min_calls: u32,
+    #[serde(rename = "breaker_window_ms", deserialize_with = "millis")]
+    pub breaker_window: Duration,
+    #[serde(rename = "breaker_open_ms", deserialize_with = "millis")]
+    pub breaker_open: Duration,
+    #[serde(rename = "breaker_open_max_ms", deserialize_with = "millis")]
+    pub breaker_open_max: Duration,
+    pub breaker_probes: u32,
+    /// How long a good answer may stand in for a missing one.
+    #[serde(rename = "stale_ms", deserialize_with = "millis")]
+    pub stale: Duration,
+    pub stale_entries: usize,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    #[error("no answer in time")]
+    TimedOut,
+    #[error("too many calls in flight")]
+    Overloaded,
+    #[error("left alone for {retry_in:?} after too many failures")]
+    CircuitOpen { retry_in: Duration },
+    #[error("cannot be reached")]
+    Unreachable(#[source] BoxError),
+    #[error("the connection failed")]
+    Broken(#[source] BoxError),
+    #[error("the answer is larger than `response_limit_bytes`")]
+    TooLarge,
+    #[error("answered {0}")]
+    Refused(StatusCode),
+    #[error("the answer is not what was expected")]
+    Unreadable(#[source] serde_json::Error),
+    #[error("the token cannot be read")]
+    Token(#[source] std::io::Error),
+}
+
+/// What a service answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer<T> {
+    pub value: T,
+    /// Set when it is a copy, this old, because there is no new answer.
+    pub stale: Option<Duration>,
+}
+
+/// A service that this one calls. Clones share everything.
+#[derive(Clone)]
+pub struct Dependency {
+    name: &'static str,
+    stack: BoxCloneSyncService<Request<Bytes>, Response<Bytes>, BoxError>,
+    token_file: Option<Arc<Path>>,
+}
+
+impl<T> Answer<T> {
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer {
+            value: f(self.value),
+            stale: self.stale,
+        }
+    }
+}
+
+impl Dependency {
+    /// The stack for one service. Needs a tokio runtime; the service itself need not be there yet.
+    pub fn new(
+        name: &'static str,
+        limits: &Outbound,
+        discovery: &Discovery,
+    ) -> Result<Self, ConfigError> {
+        let transport = Transport {
+            connect_timeout: limits.connect_timeout,
+            response_limit: limits.response_limit_bytes,
+            refresh: discovery.refresh,
+            avoid: discovery.avoid,
+        };
+        let balancer = Balancer::new(name, discovery.origins(name)?, transport);
+        Ok(Self::over(name, limits, balancer))
+    }
+
+    /// The stack over something else than the network, for tests.
+    pub fn over<S>(name: &'static str, limits: &Outbound, transport: S) -> Self
+    where
+        S: Service<Request<Bytes>, Response = Response<Bytes>, Error = BoxError>,
+        S: Clone + Send + Sync + 'static,
+        S::Future: Send,
+    {
+        let thresholds = Thresholds {
+            failure_ratio: f64::from(limits.breaker_failure_percent) / 100.0,
+            min_calls: limits.breaker_min_calls,
+            window: limits.breaker_window,
+            open: limits.breaker_open,
+            open_max: limits.breaker_open_max,
+            probes: limits.breaker_probes,
+        };
+        let budget = TpsBudget::new(
+            limits.retry_budget_window,
+            limits.retry_budget_per_second,
+            limits.retry_budget_percent as f32 / 100.0,
+        );
+        let retry = RetryPolicy {
+            retries: limits.retries,
+            backoff: limits.backoff,
+            backoff_max: limits.backoff_max,
+            total: limits.total_timeout,
+            budget: Arc::new(budget),
+            made: 0,
+            began: None,
+        };
+        let stack = ServiceBuilder::new()
+            .layer(FallbackLayer::new(limits.stale, limits.stale_entries))
+            .layer(TimeoutLayer::new(limits.total_timeout))
+            // Shedding stands outside the limit, else calls would queue.
+            .layer(LoadShedLayer::new())
+            .layer(GlobalConcurrencyLimitLayer::new(limits.max_in_flight))
+            .layer(RetryLayer::new(retry))
+            .layer(CircuitBreakerLayer {
+                breaker: CircuitBreaker::new(thresholds, move |state| report(name, state)),
+                is_failure,
+            })
+            .layer(TimeoutLayer::new(limits.attempt_timeout))
+            .map_request(attempt)
+            .service(transport);
+        Self {
+            name,
+            stack: BoxCloneSyncService::new(stack),
+            token_file: None,
+        }
+    }
+
+    /// Sends the bearer token that a file holds. It is read for each call, because platforms renew it.
+    pub fn with_token_file(self, file: Option<&Path>) -> Self {
+        let token_file = file.map(Into::into);
+        Self { token_file, ..self }
+    }
+
+    /// Asks for what is at a path, as JSON.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, CallError> {
+        let request = Request::get(path).body(Bytes::new());
+        let request = request.map_err(|error| CallError::Broken(error.into()))?;
+        let answer = self.send(request).await?;
+        let stale = answer.extensions().get().map(|Stale(age)| *age);
+        let value = serde_json::from_slice(answer.body()).map_err(CallError::Unreadable)?;
+        Ok(Answer { value, stale })
+    }
+
+    /// Sends a value to a path and reads the answer, both as JSON. One attempt: for more, [`send`](Self::send) a request
+    /// with an idempotency key.
+    pub async fn post<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, CallError> {
+        let body = serde_json::to_vec(body).map_err(CallError::Unreadable)?;
+        let json = HeaderValue::from_static("application/json");
+        let request = Request::post(path).header(header::CONTENT_TYPE, json);
+        let request = request.body(body.into());
+        let request = request.map_err(|error| CallError::Broken(error.into()))?;
+        let answer = self.send(request).await?;
+        serde_json::from_slice(answer.body()).map_err(CallError::Unreadable)
+    }
+
+    /// Sends a request whose URI is a path. It is repeated only when that is safe: see [`crate::retry`].
+    pub async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, CallError> {
+        if let Some(file) = &self.token_file {
+            let token = tokio::fs::read_to_string(file)
+                .await
+                .map_err(CallError::Token)?;
+            let value = HeaderValue::try_from(format!("Bearer {}", token.trim()));
+            let mut value = value.map_err(|error| CallError::Broken(error.into()))?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        let result = self.stack.clone().oneshot(request).await;
+        let result = result
+            .map_err(call_error)
+            .and_then(|answer| match answer.status() {
+                status if status.is_success() => Ok(answer),
+                status => Err(CallError::Refused(status)),
+            });
+        let dependency = self.name;
+        match &result {
+            Ok(answer) => {
+                if let Some(Stale(age)) = answer.extensions().get() {
+                    tracing::warn!(
+                        dependency,
+                        age_ms = age.as_millis() as u64,
+                        "answered from a copy"
+                    );
+                }
+            }
+            Err(error) => {
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(dependency, error, "a call failed");
+            }
+        }
+        result
+    }
+}
+
+/// One attempt: it has its own place in the trace.
+fn attempt(mut request: Request<Bytes>) -> Request<Bytes> {
+    if let Some(context) = TraceContext::current() {
+        context.child().inject(request.headers_mut());
+    }
+    request
+}
+
+/// What counts against a dependency: it is not there, too slow or broken. A refusal of this very request is none.
+fn is_failure(result: &Result<Response<Bytes>, BoxError>) -> bool {
+    result
+        .as_ref()
+        .map_or(true, |answer| answer.status().is_server_error())
+}
+
+fn report(dependency: &'static str, state: State) {
+    tracing::warn!(dependency, ?state, "circuit breaker");
+}
+
+/// The layers' own errors in this crate's words.
+fn call_error(error: BoxError) -> CallError {
+    if error.is::<tower::timeout::error::Elapsed>() {
+        return CallError::TimedOut;
+    }
+    if error.is::<tower::load_shed::error::Overloaded>() {
+        return CallError::Overloaded;
+    }
+    error
+        .downcast()
+        .map_or_else(CallError::Broken, |error| *error)
+}
+
+/// A caller learns that a dependency is missing, not which or why: that is in the log.
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::TimedOut => Self::new(StatusCode::GATEWAY_TIMEOUT),
+            CallError::CircuitOpen { retry_in } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE).retry_after(seconds(retry_in))
+            }
+            CallError::Overloaded | CallError::Unreachable(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE).retry_after(1)
+            }
+            CallError::Broken(_)
+            | CallError::TooLarge
+            | CallError::Refused(_)
+            | CallError::Unreadable(_)
+            | CallError::Token(_) => Self::new(StatusCode::BAD_GATEWAY),
+        }
+    }
+}
+
+/// Rounded up.
+fn seconds(duration: Duration) -> u32 {
+    duration
+        .as_millis()
+        .div_ceil(1000)
+        .try_into()
+        .unwrap_or(u32::MAX)
+}
+
+impl Outbound {
+    /// Refuses numbers that contradict each other. `call` is the key's last part.
+    pub fn check(&self, call: &str, server: &Server) -> Result<(), ConfigError> {
+        let key = |knob: &str| format!("calls.{call}.{knob}");
+        let positive = [
+            ("connect_timeout_ms", self.connect_timeout.is_zero()),
+            ("attempt_timeout_ms", self.attempt_timeout.is_zero()),
+            ("max_in_flight", self.max_in_flight == 0),
+            ("response_limit_bytes", self.response_limit_bytes == 0),
+            ("breaker_failure_percent", self.breaker_failure_percent == 0),
+            ("breaker_min_calls", self.breaker_min_calls == 0),
+            ("breaker_open_ms", self.breaker_open.is_zero()),
+            ("breaker_probes", self.breaker_probes == 0),
+        ];
+        if let Some((knob, _)) = positive.into_iter().find(|(_, is_zero)| *is_zero) {
+            return Err(invalid(key(knob), "must be more than 0"));
+        }
+        if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&self.retry_budget_window) {
+            return Err(invalid(
+                key("retry_budget_window_ms"),
+                "must be 1000 to 60000",
+            ));
+        }
+        for (knob, percent) in [
+            ("breaker_failure_percent", self.breaker_failure_percent),
+            ("retry_budget_percent", self.retry_budget_percent),
+        ] {
+            if percent > 100 {
+                return Err(invalid(key(knob), "must be 100 at most"));
+            }
+        }
+        let pauses = (0..self.retries)
+            .map(|number| longest_pause(self.backoff, self.backoff_max, number))
+            .sum::<Duration>();
+        let needed = self.attempt_timeout * (self.retries + 1) + pauses;
+        let ms = |duration: Duration| duration.as_millis();
+        if self.total_timeout < needed {
+            let problem = format!(
+                "({} ms) is shorter than {} attempts and their pauses ({} ms): the last retry would be cut off",
+                ms(self.total_timeout),
+                self.retries + 1,
+                ms(needed)
+            );
+            return Err(invalid(key("total_timeout_ms"), problem));
+        }
+        if server.request_timeout < self.total_timeout {
+            let problem = format!(
+                "({} ms) is longer than `server.request_timeout_ms` ({} ms): the caller would be gone first",
+                ms(self.total_timeout),
+                ms(server.request_timeout)
+            );
+            return Err(invalid(key("total_timeout_ms"), problem));
+        }
+        if self.breaker_window < self.attempt_timeout * 2 {
+            let problem = format!(
+                "({} ms) is shorter than two attempts ({} ms): timeouts would be forgotten before they count",
+                ms(self.breaker_window),
+                ms(self.attempt_timeout * 2)
+            );
+            return Err(invalid(key("breaker_window_ms"), problem));
+        }
+        if self.breaker_open_max < self.breaker_open {
+            return Err(invalid(
+                key("breaker_open_max_ms"),
+                "is shorter than `breaker_open_ms`",
+            ));
+        }
+        Ok(())
+    }
+}

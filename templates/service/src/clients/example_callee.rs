@@ -1,0 +1,93 @@
+//! What this service needs of `example-callee`, in types of its own: fields that it does not use may come and go.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use chassis::config::ConfigError;
+use chassis::outbound::{Answer, CallError, Dependency};
+use chassis::problem::Problem;
+use serde::{Deserialize, Serialize};
+
+use crate::Config;
+
+const NAME: &str = "example-callee";
+const PATH: &str = "/v1/example-callee";
+
+#[derive(Clone)]
+pub struct Client(Dependency);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    pub name: String,
+    pub quantity: u32,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    items: Vec<Item>,
+}
+
+impl Client {
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let limits = &config.calls.example_callee;
+        let dependency = Dependency::new(NAME, limits, &config.discovery)?;
+        //% if callee.auth == "jwt"
+        let token = config.token.example_callee_file.as_deref();
+        let dependency = dependency.with_token_file(token);
+        //% endif
+        Ok(Self(dependency))
+    }
+
+    /// The first items. A copy when there is no answer.
+    pub async fn items(&self) -> Result<Answer<Vec<Item>>, CallError> {
+        let page: Answer<Page> = self.0.get("/v1/items").await?;
+        Ok(page.map(|page| page.items))
+    }
+}
+
+/// An example of a route that lives on another service: it degrades with it and does not fail with it.
+pub fn router(client: Client) -> Router {
+    Router::new().route(PATH, get(list)).with_state(client)
+}
+
+/// What callers get.
+#[derive(Serialize)]
+struct Items {
+    items: Vec<Item>,
+    /// Set when this is a copy: how old it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale_seconds: Option<u64>,
+}
+
+async fn list(State(client): State<Client>) -> Result<axum::Json<Items>, Problem> {
+    let Answer { value, stale } = client.items().await?;
+    Ok(axum::Json(Items {
+        items: value,
+        stale_seconds: stale.map(|age| age.as_secs()),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Bytes;
+    use axum::http::{Request, Response};
+    use tower::service_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_reads_what_the_called_service_writes() {
+        let written = r#"{"items":[{"id":1,"name":"tea","quantity":2}],"next":1}"#;
+        let called = service_fn(async move |request: Request<Bytes>| {
+            assert_eq!(request.uri(), "/v1/items");
+            Ok(Response::new(Bytes::from_static(written.as_bytes())))
+        });
+        let limits = Config::load().unwrap().calls.example_callee;
+        let client = Client(Dependency::over(NAME, &limits, called));
+        let tea = Item {
+            name: "tea".to_owned(),
+            quantity: 2,
+        };
+        assert_eq!(client.items().await.unwrap().value, [tea]);
+    }
+}

@@ -1,0 +1,76 @@
+//! What this service needs of `example-callee`, in types of its own: fields that it does not use may come and go.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use chassis::config::ConfigError;
+use chassis::extract::Json;
+use chassis::outbound::{CallError, Dependency};
+use chassis::problem::Problem;
+use serde::{Deserialize, Serialize};
+
+use crate::Config;
+
+const NAME: &str = "example-callee";
+const PATH: &str = "/v1/example-callee";
+
+#[derive(Clone)]
+pub struct Client(Dependency);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Echo {
+    pub message: String,
+}
+
+impl Client {
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let limits = &config.calls.example_callee;
+        let dependency = Dependency::new(NAME, limits, &config.discovery)?;
+        //% if callee.auth == "jwt"
+        let token = config.token.example_callee_file.as_deref();
+        let dependency = dependency.with_token_file(token);
+        //% endif
+        Ok(Self(dependency))
+    }
+
+    /// Says something and hears it again. One attempt: it is a POST without an idempotency key.
+    pub async fn echo(&self, said: &Echo) -> Result<Echo, CallError> {
+        self.0.post("/v1/echo", said).await
+    }
+}
+
+/// An example of a route that lives on another service.
+pub fn router(client: Client) -> Router {
+    Router::new().route(PATH, post(echo)).with_state(client)
+}
+
+async fn echo(
+    State(client): State<Client>,
+    Json(said): Json<Echo>,
+) -> Result<axum::Json<Echo>, Problem> {
+    Ok(axum::Json(client.echo(&said).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Bytes;
+    use axum::http::{Request, Response};
+    use tower::service_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_says_and_hears_what_the_called_service_does() {
+        let called = service_fn(async move |request: Request<Bytes>| {
+            assert_eq!(request.uri(), "/v1/echo");
+            assert_eq!(request.headers()["content-type"], "application/json");
+            assert_eq!(request.body(), r#"{"message":"tea"}"#);
+            Ok(Response::new(request.into_body()))
+        });
+        let limits = Config::load().unwrap().calls.example_callee;
+        let client = Client(Dependency::over(NAME, &limits, called));
+        let message = "tea".to_owned();
+        let heard = client.echo(&Echo { message }).await.unwrap();
+        assert_eq!(heard.message, "tea");
+    }
+}
