@@ -30,7 +30,7 @@ declare_rule! {
     /// ## Not reported when
     /// - something named for a timeout is applied as a layer, middleware, hoop or fairing, in any function or crate that the service
     ///   reaches: tower-http's `TimeoutLayer`, tower's `timeout`, `ServiceBuilder::timeout`, tonic's `Server::timeout`, salvo's `Timeout`;
-    /// - a middleware wraps the rest in `tokio::time::timeout`;
+    /// - a middleware wraps the rest in `tokio::time::timeout`, or a tower service of your own starts a `tokio::time::sleep` beside it;
     /// - it serves only WebSockets, server-sent events, health, metrics or static files.
     ///
     /// A timeout of the mesh or the ingress lowers the confidence: it answers the caller, and the work goes on.
@@ -120,6 +120,11 @@ fn has_timeout(served: &Served<'_>) -> bool {
         // `tokio::time::timeout(limit, next.run(request))`
         _ => wraps_the_rest(node),
     });
+    let beside = served.named("sleep").any(|node| {
+        let in_service = node.function().is_some_and(|function| &*node.workspace.function(function).name == "call");
+        let is_awaited = node.parent().is_some_and(|parent| matches!(parent.kind(), crate::workspace::rust::ExprKind::Await(_)));
+        in_service && !is_awaited && node.external().is_some_and(|path| path == "tokio::time::sleep") && wraps_the_rest(node)
+    });
     let types = [
         "tower_http::timeout::TimeoutLayer",
         "tower::timeout::TimeoutLayer",
@@ -129,13 +134,14 @@ fn has_timeout(served: &Served<'_>) -> bool {
     ];
     applied
         || built
+        || beside
         || served.expressions().any(|node| {
             matches!(node.kind(), crate::workspace::rust::ExprKind::Call { .. })
                 && node.external().is_some_and(|path| types.iter().any(|ty| path.starts_with(ty)))
         })
 }
 
-/// Whether a call to `timeout` stands where a request is passed on.
+/// Whether a timer is started where a request is passed on.
 fn wraps_the_rest(timeout: Node<'_>) -> bool {
     let Some(function) = timeout.function() else { return false };
     let passes_on = |node: Node<'_>| {

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::Identity;
+use crate::rate_limit::RateLimits;
 
 /// Why the configuration cannot be used, and which key is to blame.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,7 @@ pub struct Server {
     pub body_limit_bytes: usize,
     /// Requests beyond this many at once are refused with 503.
     pub max_in_flight: usize,
+    pub rate_limit: RateLimits,
     /// After SIGTERM, how long callers have to let go of their connections by themselves.
     #[serde(rename = "linger_ms", deserialize_with = "millis")]
     pub linger: Duration,
@@ -105,6 +107,11 @@ impl Server {
             ("server.body_timeout_ms", self.body_timeout.as_millis()),
             ("server.body_limit_bytes", self.body_limit_bytes as u128),
             ("server.max_in_flight", self.max_in_flight as u128),
+            (
+                "server.rate_limit.per_second",
+                self.rate_limit.per_second.into(),
+            ),
+            ("server.rate_limit.burst", self.rate_limit.burst.into()),
         ];
         if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(invalid(key, "must be more than 0"));
@@ -185,6 +192,12 @@ mod tests {
             body_timeout: Duration::from_secs(30),
             body_limit_bytes: 1024,
             max_in_flight: 8,
+            rate_limit: RateLimits {
+                enabled: false,
+                per_second: 1,
+                burst: 1,
+                trusted_proxies: 0,
+            },
             linger: Duration::from_secs(1),
             drain: Duration::from_secs(20),
             grace: Duration::from_secs(35),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -125,11 +126,9 @@ async fn ready(State(health): State<Health>) -> (StatusCode, String) {
     (StatusCode::OK, "ready".to_owned())
 }
 
-async fn render_metrics() -> Result<String, StatusCode> {
-    match metrics::registry() {
-        Ok(registry) => Ok(registry.render()),
-        Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
-    }
+async fn render_metrics() -> Result<impl IntoResponse, StatusCode> {
+    let (media_type, text) = metrics::render().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok(([(header::CONTENT_TYPE, media_type)], text))
 }
 
 /// Asks the service that runs here whether it is ready: the container's health check, where there is no curl.

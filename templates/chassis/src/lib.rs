@@ -3,10 +3,11 @@
 //! One file a practice:
 //!
 //! - [`config`]: defaults, file, environment; every knob checked before anything starts.
-//! - [`telemetry`]: one JSON line per event on standard output; [`trace_context`] ties lines of several services together.
+//! - [`telemetry`]: one JSON line per event on standard output, by way of [`log_writer`]; [`trace_context`] ties lines of several services together.
 //! - [`metrics`]: request rate, errors and durations, for Prometheus.
 //! - [`health`]: `/livez`, `/readyz`, `/startupz` and `/metrics` on the admin port.
-//! - [`inbound`]: the layers around every handler, in their order; [`security_headers`] is one of them.
+//! - [`inbound`]: the layers around every handler, in their order: [`request`] with [`security_headers`], [`admission`]
+//!   with [`rate_limit`].
 //! - [`problem`]: errors as `application/problem+json`, refusals by a layer too; [`extract`]: input that fails as one.
 //! - [`serve`]: listen, serve, and on SIGTERM stop without dropping a request; [`shutdown`] is the signal.
 //! - [`discovery`]: a service's name to its addresses.
@@ -15,6 +16,7 @@
 //! - `auth` (feature `jwt`): who is calling.
 //! - `sqlite` (feature `sqlite`): the service's own database.
 
+pub mod admission;
 #[cfg(feature = "jwt")]
 pub mod auth;
 #[cfg(feature = "outbound")]
@@ -28,10 +30,13 @@ pub mod extract;
 pub mod fallback;
 pub mod health;
 pub mod inbound;
+pub mod log_writer;
 pub mod metrics;
 #[cfg(feature = "outbound")]
 pub mod outbound;
 pub mod problem;
+pub mod rate_limit;
+pub mod request;
 #[cfg(feature = "outbound")]
 pub mod retry;
 pub mod security_headers;
@@ -52,6 +57,7 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 /// started it and, once logging works, to the log.
 pub fn exit_code(result: Result<(), Error>) -> ExitCode {
     let Err(error) = result else {
+        telemetry::flush();
         return ExitCode::SUCCESS;
     };
     tracing::error!(
@@ -59,6 +65,7 @@ pub fn exit_code(result: Result<(), Error>) -> ExitCode {
         "stopped"
     );
     _ = writeln!(std::io::stderr(), "error: {error}");
+    telemetry::flush();
     ExitCode::FAILURE
 }
 

@@ -1,11 +1,8 @@
 //! Errors as RFC 9457 problem details (`application/problem+json`), with the request id to ask about.
 
-use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tower_http::request_id::RequestId;
 
 /// What a caller learns about a failure. Never put internals into `detail`: log them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -65,17 +62,11 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Middleware: every error leaves as a problem with its request id, also those that the router or a layer made.
-pub async fn complete(request: Request, next: Next) -> Response {
-    let request_id = request.extensions().get::<RequestId>().cloned();
-    let mut response = next.run(request).await;
-    if !response.status().is_client_error() && !response.status().is_server_error() {
-        return response;
-    }
+/// Every error leaves as a problem with its request id, also those that the router or a layer made.
+pub fn complete(mut response: Response, request_id: &HeaderValue) -> Response {
     let made_here = response.extensions_mut().remove::<Problem>();
     let mut problem = made_here.unwrap_or_else(|| Problem::new(response.status()));
-    problem.request_id =
-        request_id.and_then(|id| Some(id.header_value().to_str().ok()?.to_owned()));
+    problem.request_id = request_id.to_str().ok().map(str::to_owned);
     let mut complete = problem.into_response();
     let ours = std::mem::take(complete.headers_mut());
     // Headers such as `Allow` and `WWW-Authenticate` stay; those of the replaced body go.

@@ -1,6 +1,6 @@
 //! Headers that keep a browser from doing with an answer what nobody meant.
 
-use axum::http::{HeaderName, HeaderValue, Response, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 const HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -27,10 +27,9 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
 ];
 
 /// Adds each header that the handler has not set itself.
-pub fn add<B>(mut response: Response<B>) -> Response<B> {
-    let headers = response.headers_mut();
+pub fn add(headers: &mut HeaderMap) {
+    headers.reserve(HEADERS.len() + 1);
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(value);
     }
-    response
 }

@@ -12,7 +12,7 @@ use tower::util::MapResponse;
 
 use crate::config::{Admin, Server};
 use crate::health::Health;
-use crate::{Error, metrics, shutdown};
+use crate::{Error, shutdown};
 
 /// Both ports are taken; nothing is served yet.
 pub struct Listening {
@@ -65,8 +65,6 @@ impl Listening {
         stop: impl Future<Output = ()>,
     ) -> Result<(), Error> {
         let (traffic_address, admin_address) = (self.traffic_address()?, self.admin_address()?);
-        let registry = metrics::registry()?;
-        let upkeep = tokio::spawn(metrics::upkeep(registry));
         let admin_handle = Handle::new();
         let admin = server(self.admin, &admin_handle, &self.limits)?;
         let admin = tokio::spawn(admin.serve(self.health.router().into_make_service()));
@@ -102,7 +100,6 @@ impl Listening {
         }
         admin_handle.shutdown();
         admin.await??;
-        upkeep.abort();
         Ok(())
     }
 }

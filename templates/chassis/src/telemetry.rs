@@ -1,11 +1,11 @@
 //! Central logging: one JSON line per event on standard output, for the platform to collect. Every line says which
-//! service and version wrote it; a line written during a request also carries its `request_id`, `trace_id`, `span_id`.
+//! service and version wrote it; a line written during a request also says which request, trace and span it belongs to.
 
+use std::cell::Cell;
 use std::fmt;
-use std::io::Write;
+use std::sync::OnceLock;
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::{Serialize, Serializer};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
@@ -19,6 +19,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::Identity;
 use crate::config::{ConfigError, Log, invalid};
+use crate::log_writer::LogWriter;
+use crate::request::{self, RequestContext};
+use crate::trace_context::hex;
+
+static WRITER: OnceLock<LogWriter> = OnceLock::new();
 
 /// Starts logging for the whole process, panics included.
 pub fn init(service: &Identity, log: &Log) -> Result<(), ConfigError> {
@@ -28,127 +33,211 @@ pub fn init(service: &Identity, log: &Log) -> Result<(), ConfigError> {
             format!("({:?}) is no level or list of levels: {error}", log.level),
         )
     })?;
+    let refused = |error: &dyn fmt::Display| invalid("log", format!("cannot be set up: {error}"));
+    let writer = LogWriter::start(std::io::stdout()).map_err(|error| refused(&error))?;
+    let writer = WRITER.get_or_init(|| writer);
+    let lines = JsonLines::new(service, |line: &[u8]| writer.write(line));
     tracing_subscriber::registry()
-        .with(
-            JsonLines {
-                service: *service,
-                out: std::io::stdout,
-            }
-            .with_filter(levels),
-        )
+        .with(lines.with_filter(levels))
         .try_init()
-        .map_err(|error| invalid("log", format!("cannot be set up: {error}")))?;
+        .map_err(|error| refused(&error))?;
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);
         tracing::error!(at, "{}", panic.payload_as_str().unwrap_or("panic"));
+        // It may be the last line.
+        flush();
     }));
     Ok(())
 }
 
-/// Writes events as JSON lines to what `out` opens.
-pub struct JsonLines<O> {
-    pub service: Identity,
-    pub out: O,
+/// Waits until all lines so far are written. The process must not end before.
+pub fn flush() {
+    if let Some(writer) = WRITER.get() {
+        writer.flush();
+    }
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    timestamp: String,
-    level: &'a str,
-    service: &'a str,
-    version: &'a str,
-    target: &'a str,
-    message: Option<Value>,
-    #[serde(flatten)]
-    fields: Fields,
+/// Writes events as JSON lines.
+pub struct JsonLines<W> {
+    /// The part that is the same in every line.
+    identity: String,
+    write: W,
 }
 
-/// What a span or an event carries, by name.
-#[derive(Clone, Default, Serialize)]
-struct Fields(Map<String, Value>);
+/// A line in the making, and the names of the fields that it has already.
+#[derive(Default)]
+struct Line {
+    text: Vec<u8>,
+    names: Vec<&'static str>,
+}
 
-impl<S, O, W> Layer<S> for JsonLines<O>
+/// What a span carries: names with JSON values.
+#[derive(Default)]
+struct SpanFields(Vec<(&'static str, Vec<u8>)>);
+
+impl<W: Fn(&[u8])> JsonLines<W> {
+    /// `write` takes a whole line.
+    pub fn new(service: &Identity, write: W) -> Self {
+        let json = |text: &str| serde_json::Value::from(text).to_string();
+        let (name, version) = (json(service.name), json(service.version));
+        Self {
+            identity: format!(",\"service\":{name},\"version\":{version}"),
+            write,
+        }
+    }
+}
+
+impl<S, W> Layer<S> for JsonLines<W>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    O: Fn() -> W + 'static,
-    W: Write,
+    W: Fn(&[u8]) + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            let mut fields = Fields::default();
-            attributes.record(&mut fields);
+            let mut fields = SpanFields::default();
+            attributes.record(&mut Json(&mut fields));
             span.extensions_mut().insert(fields);
         }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+            && let Some(fields) = span.extensions_mut().get_mut::<SpanFields>()
         {
-            values.record(fields);
+            values.record(&mut Json(fields));
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut fields = Fields::default();
-        for span in context
-            .event_scope(event)
-            .into_iter()
-            .flat_map(|scope| scope.from_root())
-        {
-            if let Some(outer) = span.extensions().get::<Fields>() {
-                fields.0.extend(outer.0.clone());
+        thread_local! {
+            static LINE: Cell<Line> = Cell::default();
+        }
+        // Taken, not borrowed: what is logged may log.
+        let mut line = LINE.take();
+        line.text.clear();
+        line.names.clear();
+        let text = &mut line.text;
+        text.extend_from_slice(b"{\"timestamp\":\"");
+        _ = SystemTime.format_time(&mut Writer::new(&mut Utf8(text)));
+        text.extend_from_slice(b"\",\"level\":\"");
+        text.extend_from_slice(event.metadata().level().as_str().as_bytes());
+        text.push(b'"');
+        text.extend_from_slice(self.identity.as_bytes());
+        line.add("target", event.metadata().target());
+        event.record(&mut Json(&mut line));
+        // The innermost span first: what it says wins.
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(SpanFields(fields)) = span.extensions().get() {
+                line.add_missing(fields);
             }
         }
-        event.record(&mut fields);
-        let line = Line {
-            timestamp: now(),
-            level: event.metadata().level().as_str(),
-            service: self.service.name,
-            version: self.service.version,
-            target: event.metadata().target(),
-            message: fields.0.remove("message"),
-            fields,
-        };
-        if let Ok(mut bytes) = serde_json::to_vec(&line) {
-            bytes.push(b'\n');
-            // There is no other place to say that standard output is gone.
-            _ = (self.out)().write_all(&bytes);
-        }
+        request::with_current(|request| line.add_request(request));
+        line.text.extend_from_slice(b"}\n");
+        (self.write)(&line.text);
+        LINE.set(line);
     }
 }
 
-impl Fields {
-    fn set(&mut self, field: &Field, value: impl Into<Value>) {
-        let name = match field.name() {
+impl Line {
+    fn key(&mut self, name: &str) {
+        self.text.extend_from_slice(b",\"");
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(b"\":");
+    }
+
+    fn field(&mut self, name: &'static str) {
+        match name {
             // Keys of the line itself.
-            "timestamp" | "level" | "service" | "version" | "target" => {
-                format!("field_{}", field.name())
+            "timestamp" | "level" | "service" | "version" | "target" | "request_id"
+            | "trace_id" | "span_id" | "method" | "path" | "route" => {
+                self.key(&format!("field_{name}"));
             }
-            name => name.to_owned(),
-        };
-        self.0.insert(name, value.into());
+            _ => self.key(name),
+        }
+        self.names.push(name);
+    }
+
+    fn add(&mut self, name: &str, value: &str) {
+        self.key(name);
+        json(&mut self.text, value);
+    }
+
+    fn add_digits(&mut self, name: &str, digits: &[u8]) {
+        self.key(name);
+        self.text.push(b'"');
+        self.text.extend_from_slice(digits);
+        self.text.push(b'"');
+    }
+
+    fn add_missing(&mut self, fields: &[(&'static str, Vec<u8>)]) {
+        for (name, value) in fields {
+            if !self.names.contains(name) {
+                self.field(name);
+                self.text.extend_from_slice(value);
+            }
+        }
+    }
+
+    fn add_request(&mut self, request: &RequestContext) {
+        self.add("request_id", request.id.to_str().unwrap_or_default());
+        self.add_digits("trace_id", &hex(request.trace.trace_id));
+        self.add_digits("span_id", &hex(request.trace.span_id.into())[16..]);
+        self.add("method", request.method.as_str());
+        self.add("path", request.uri.path());
+        self.add("route", request.route());
     }
 }
 
-impl Visit for Fields {
+/// Where fields go.
+trait Fields {
+    fn put<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T);
+}
+
+impl Fields for Line {
+    fn put<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
+        self.field(name);
+        json(&mut self.text, value);
+    }
+}
+
+impl Fields for SpanFields {
+    fn put<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
+        let mut text = Vec::new();
+        json(&mut text, value);
+        // A value that is recorded later takes the place of the one before it.
+        self.0.retain(|(known, _)| *known != name);
+        self.0.push((name, text));
+    }
+}
+
+fn json<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
+    let start = text.len();
+    if serde_json::to_writer(&mut *text, value).is_err() {
+        text.truncate(start);
+        text.extend_from_slice(b"null");
+    }
+}
+
+struct Json<'a, F>(&'a mut F);
+
+impl<F: Fields> Visit for Json<'_, F> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set(field, format!("{value:?}"));
+        self.0.put(field.name(), &Debugged(value));
     }
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.set(field, value);
+        self.0.put(field.name(), value);
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, value);
+        self.0.put(field.name(), &value);
     }
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, value);
+        self.0.put(field.name(), &value);
     }
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field, value);
+        self.0.put(field.name(), &value);
     }
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, value);
+        self.0.put(field.name(), &value);
     }
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
         let mut text = value.to_string();
@@ -157,68 +246,79 @@ impl Visit for Fields {
             text = format!("{text}: {cause}");
             source = cause.source();
         }
-        self.set(field, text);
+        self.record_str(field, &text);
     }
 }
 
-/// UTC, RFC 3339, microseconds.
-fn now() -> String {
-    let mut text = String::with_capacity(27);
-    _ = SystemTime.format_time(&mut Writer::new(&mut text));
-    text
+/// A value as it is written for people.
+struct Debugged<'a>(&'a dyn fmt::Debug);
+
+impl Serialize for Debugged<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:?}", self.0))
+    }
+}
+
+/// Text is written as its bytes.
+struct Utf8<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Utf8<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use serde_json::Value;
+
     use super::*;
 
-    #[derive(Clone, Default)]
-    struct Captured(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Captured {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn an_event_is_one_line_that_says_who_and_in_which_request() {
-        let captured = Captured::default();
+    /// The lines that are written while `act` runs.
+    fn written(act: impl FnOnce()) -> Vec<Value> {
+        let lines = Arc::new(Mutex::new(Vec::new()));
         let service = Identity {
             name: "probe",
             version: "1.2.3",
             env_prefix: "PROBE",
         };
-        let out = captured.clone();
-        let subscriber = tracing_subscriber::registry().with(JsonLines {
-            service,
-            out: move || out.clone(),
+        let out = lines.clone();
+        let layer = JsonLines::new(&service, move |line: &[u8]| {
+            assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+            let line = serde_json::from_slice(line).expect("a line is JSON");
+            out.lock().unwrap().push(line);
         });
-        tracing::subscriber::with_default(subscriber, || {
-            let span =
-                tracing::info_span!("request", request_id = "r-1", late = tracing::field::Empty);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), act);
+        lines.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn an_event_is_one_line_that_says_who_and_where() {
+        let lines = written(|| {
+            let span = tracing::info_span!("job", job = 1, late = tracing::field::Empty);
+            span.record("late", 6);
             span.record("late", 7);
-            span.in_scope(|| tracing::warn!(level = "mine", "two\nlines"));
+            let _outer = span.entered();
+            let _inner = tracing::info_span!("step", job = 2).entered();
+            tracing::warn!(level = "mine", ratio = f64::NAN, shown = ?"x", "two\nlines");
         });
-        let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
-        assert_eq!(text.lines().count(), 1, "{text}");
-        let line: Value = serde_json::from_str(&text).unwrap();
+        let [line] = &lines[..] else {
+            panic!("{lines:?}")
+        };
         for (key, value) in [
             ("level", "WARN"),
             ("service", "probe"),
             ("version", "1.2.3"),
-            ("request_id", "r-1"),
             ("message", "two\nlines"),
             ("field_level", "mine"),
+            ("shown", "\"x\""),
         ] {
-            assert_eq!(line[key], value, "{text}");
+            assert_eq!(line[key], value, "{line}");
         }
-        assert_eq!(line["late"], 7);
+        assert_eq!((&line["late"], &line["job"]), (&7.into(), &2.into()));
+        assert_eq!(line["ratio"], Value::Null);
     }
 }

@@ -1,10 +1,10 @@
 //! W3C Trace Context: the identity of the work that a request is part of, carried from service to service.
 
-use axum::extract::Request;
+use std::cell::RefCell;
+use std::hash::{BuildHasher, Hasher, RandomState};
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
-use uuid::Uuid;
+use fastrand::Rng;
 
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -23,23 +23,25 @@ impl TraceContext {
         let caller = headers
             .get(TRACEPARENT)
             .and_then(|value| parse(value.to_str().ok()?));
-        let (trace_id, sampled) = caller.unwrap_or_else(|| (Uuid::new_v4().as_u128(), true));
+        let (trace_id, sampled) = caller.unwrap_or_else(|| (long_random(), true));
         Self {
             trace_id,
-            span_id: Uuid::new_v4().as_u64_pair().1,
+            span_id: random(),
             sampled,
         }
     }
 
     /// Where the request that is being answered stands. A spawned task is part of no request.
     pub fn current() -> Option<Self> {
-        CURRENT.try_with(|context| *context).ok()
+        crate::request::with_current(|request| request.trace)
     }
 
     /// The next span of the same trace.
     pub fn child(self) -> Self {
-        let span_id = Uuid::new_v4().as_u64_pair().1;
-        Self { span_id, ..self }
+        Self {
+            span_id: random(),
+            ..self
+        }
     }
 
     /// Names this span as the parent of an outgoing request.
@@ -55,15 +57,30 @@ impl TraceContext {
     }
 }
 
-tokio::task_local! {
-    static CURRENT: TraceContext;
+thread_local! {
+    /// Seeded by the operating system, so that no two replicas choose the same ids.
+    static RANDOM: RefCell<Rng> =
+        RefCell::new(Rng::with_seed(RandomState::new().build_hasher().finish()));
 }
 
-/// Middleware: gives every request its place in a trace.
-pub async fn attach(mut request: Request, next: Next) -> Response {
-    let context = TraceContext::of_request(request.headers());
-    request.extensions_mut().insert(context);
-    CURRENT.scope(context, next.run(request)).await
+/// A number that nobody else chooses. It is no secret.
+pub fn random() -> u64 {
+    RANDOM.with_borrow_mut(|random| random.u64(1..))
+}
+
+/// The same, twice as long.
+pub fn long_random() -> u128 {
+    u128::from(random()) << 64 | u128::from(random())
+}
+
+/// Lower-case hexadecimal digits.
+pub fn hex(number: u128) -> [u8; 32] {
+    let mut digits = [0; 32];
+    for (index, digit) in digits.iter_mut().enumerate() {
+        let value = (number >> (124 - 4 * index)) as usize & 0xf;
+        *digit = b"0123456789abcdef"[value];
+    }
+    digits
 }
 
 /// Trace id and sampling of a `traceparent`. Later versions may append fields; version `ff` and zero ids are invalid.
