@@ -18,7 +18,7 @@ pub use lock::{lock_file, lock_with_service};
 pub use tree::{chassis_files, service_files, workspace_files};
 
 /// Names of called services up to this length leave generated code as `cargo fmt` would have it.
-pub const LONGEST_CALLEE: usize = 40;
+pub const LONGEST_CALLEE: usize = 30;
 
 /// What is known of a service that a new one calls.
 #[derive(Clone, Debug, PartialEq, Eq)]

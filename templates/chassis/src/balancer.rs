@@ -3,7 +3,7 @@
 //! be reached is passed over for a while.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -46,6 +46,8 @@ struct Shared {
     endpoints: watch::Sender<Option<Vec<Arc<Endpoint>>>>,
     /// The addresses may be out of date.
     look_up: Notify,
+    /// The last lookup did not find all.
+    missing: AtomicBool,
 }
 
 /// One address, with its own connections.
@@ -66,6 +68,7 @@ impl Balancer {
             transport,
             endpoints: watch::Sender::default(),
             look_up: Notify::new(),
+            missing: AtomicBool::new(false),
         });
         tokio::spawn(keep_looking_up(Arc::downgrade(&shared), transport.refresh));
         Self(shared)
@@ -87,6 +90,7 @@ impl Shared {
     async fn refresh(&self) {
         let known = self.endpoints.borrow().clone().unwrap_or_default();
         let mut found: Vec<Arc<Endpoint>> = Vec::new();
+        let mut missing = None;
         for origin in &self.origins {
             let same = |endpoint: &&Arc<Endpoint>| endpoint.origin == *origin;
             match origin.addresses().await {
@@ -100,17 +104,21 @@ impl Shared {
                     }));
                 }
                 outcome => {
-                    let error = outcome.err().map(|error| error.to_string());
-                    let (service, host) = (self.service, origin.host());
-                    tracing::warn!(
-                        service,
-                        host,
-                        error,
-                        "no addresses found; the known ones stay"
-                    );
+                    missing = Some((origin.host(), outcome.err().map(|error| error.to_string())));
                     found.extend(known.iter().filter(same).cloned());
                 }
             }
+        }
+        // Said when it begins, not at each lookup.
+        let was_missing = self.missing.swap(missing.is_some(), Relaxed);
+        if let Some((host, error)) = missing.filter(|_| !was_missing) {
+            let dependency = self.service;
+            tracing::warn!(
+                dependency,
+                host,
+                error,
+                "no addresses found; the known ones stay"
+            );
         }
         self.endpoints.send_replace(Some(found));
     }

@@ -78,13 +78,27 @@ pub async fn open(config: &Sqlite, schema: &[Step]) -> Result<SqlitePool, Error>
     Ok(pool)
 }
 
-/// A readiness check: the database answers.
+/// A readiness check: the database can be written to. `SELECT 1` would not even open the file.
 pub fn check(pool: SqlitePool) -> impl Fn() -> Outcome + Send + Sync + 'static {
     move || {
         let pool = pool.clone();
         Box::pin(async move {
-            sqlx::query("SELECT 1").execute(&pool).await?;
+            let transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+            transaction.rollback().await?;
             Ok(())
         })
+    }
+}
+
+/// Whether the database is locked, full, damaged or gone: a matter of waiting or of its owner, not of this request.
+pub fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => {
+            let code = error.code().and_then(|code| code.parse::<u32>().ok());
+            // The primary code is in the low byte: busy, locked, read-only, I/O, corrupt, full, cannot open, no database.
+            code.is_some_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 11 | 13 | 14 | 26))
+        }
+        _ => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use chassis::problem::Problem;
+use chassis::sqlite::is_unavailable;
 
 use crate::store::StoreError;
 
@@ -16,11 +17,10 @@ impl From<StoreError> for Problem {
             }
             StoreError::Database(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
-                match error {
-                    sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-                        Self::new(StatusCode::SERVICE_UNAVAILABLE).retry_after(1)
-                    }
-                    _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR),
+                if is_unavailable(&error) {
+                    Self::new(StatusCode::SERVICE_UNAVAILABLE).retry_after(1)
+                } else {
+                    Self::new(StatusCode::INTERNAL_SERVER_ERROR)
                 }
             }
         }

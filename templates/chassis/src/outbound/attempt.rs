@@ -1,0 +1,77 @@
+//! One attempt to call a service: it has its own place in the trace, and is timed.
+
+use std::task::{Context, Poll};
+
+use axum::http::{Request, Response};
+use bytes::Bytes;
+use tokio::time::Instant;
+use tower::{BoxError, Layer, Service};
+
+use super::{BoxFuture, is_failure, metrics};
+use crate::trace_context::TraceContext;
+
+/// Around each attempt to call the service of this name.
+#[derive(Clone)]
+pub struct AttemptLayer(pub &'static str);
+
+#[derive(Clone)]
+pub struct Attempt<S> {
+    inner: S,
+    dependency: &'static str,
+}
+
+impl<S> Layer<S> for AttemptLayer {
+    type Service = Attempt<S>;
+
+    fn layer(&self, inner: S) -> Attempt<S> {
+        Attempt {
+            inner,
+            dependency: self.0,
+        }
+    }
+}
+
+impl<S> Service<Request<Bytes>> for Attempt<S>
+where
+    S: Service<Request<Bytes>, Response = Response<Bytes>, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Bytes>;
+    type Error = BoxError;
+    type Future = BoxFuture<Response<Bytes>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Bytes>) -> Self::Future {
+        if let Some(context) = TraceContext::current() {
+            context.child().inject(request.headers_mut());
+        }
+        let timed = Timed {
+            dependency: self.dependency,
+            began: Instant::now(),
+            result: "timed_out",
+        };
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let mut timed = timed;
+            let result = answer.await;
+            timed.result = if is_failure(&result) { "failed" } else { "ok" };
+            result
+        })
+    }
+}
+
+/// An attempt that is dropped has run out of time.
+struct Timed {
+    dependency: &'static str,
+    began: Instant,
+    result: &'static str,
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        metrics::attempt(self.dependency, self.result, self.began.elapsed());
+    }
+}
