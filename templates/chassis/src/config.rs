@@ -21,6 +21,9 @@ pub enum ConfigError {
     Invalid { key: &'static str, problem: String },
 }
 
+/// The smallest buffer that hyper takes.
+const MIN_HEADER_LIMIT: usize = 8192;
+
 /// The traffic port and its limits.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,9 +31,13 @@ pub struct Server {
     pub host: IpAddr,
     /// 0 takes any free port.
     pub port: u16,
-    /// A client that has not sent its headers by then is cut off.
+    /// Connections beyond this many at once are closed as they come.
+    pub max_connections: u32,
+    /// A client that has not sent its headers by then, or nothing for so long, is cut off.
     #[serde(rename = "header_read_timeout_ms", deserialize_with = "millis")]
     pub header_read_timeout: Duration,
+    /// Longer headers are refused with 431.
+    pub header_limit_bytes: usize,
     /// The whole request: waiting, reading its body, the handler.
     #[serde(rename = "request_timeout_ms", deserialize_with = "millis")]
     pub request_timeout: Duration,
@@ -94,6 +101,7 @@ impl Server {
     /// Refuses numbers that contradict each other.
     pub fn check(&self) -> Result<(), ConfigError> {
         let positive = [
+            ("server.max_connections", u128::from(self.max_connections)),
             (
                 "server.header_read_timeout_ms",
                 self.header_read_timeout.as_millis(),
@@ -108,6 +116,10 @@ impl Server {
         ];
         if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(invalid(key, "must be more than 0"));
+        }
+        if self.header_limit_bytes < MIN_HEADER_LIMIT {
+            let problem = format!("must be {MIN_HEADER_LIMIT} or more");
+            return Err(invalid("server.header_limit_bytes", problem));
         }
         if self.drain < self.request_timeout {
             let problem = format!(
@@ -180,7 +192,9 @@ mod tests {
         Server {
             host: IpAddr::from([127, 0, 0, 1]),
             port: 0,
+            max_connections: 16,
             header_read_timeout: Duration::from_secs(10),
+            header_limit_bytes: 16384,
             request_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(30),
             body_limit_bytes: 1024,
@@ -201,6 +215,13 @@ mod tests {
                     ..server()
                 },
                 "`server.max_in_flight` must be more than 0",
+            ),
+            (
+                Server {
+                    header_limit_bytes: 4096,
+                    ..server()
+                },
+                "`server.header_limit_bytes` must be 8192 or more",
             ),
             (
                 Server {

@@ -8,7 +8,8 @@
 //! - [`health`]: `/livez`, `/readyz`, `/startupz` and `/metrics` on the admin port.
 //! - [`inbound`]: the layers around every handler, in their order; [`security_headers`] is one of them.
 //! - [`problem`]: errors as `application/problem+json`, refusals by a layer too; [`extract`]: input that fails as one.
-//! - [`serve`]: listen, serve, and on SIGTERM stop without dropping a request; [`shutdown`] is the signal.
+//! - [`serve`]: listen, serve, and on SIGTERM stop without dropping a request; [`shutdown`] is the signal, `connection` what
+//!   happens on each connection.
 //! - [`discovery`]: a service's name to its base URL.
 //! - `auth` (feature `jwt`): who is calling.
 //! - `sqlite` (feature `sqlite`): the service's own database.
@@ -16,6 +17,7 @@
 #[cfg(feature = "jwt")]
 pub mod auth;
 pub mod config;
+mod connection;
 pub mod discovery;
 pub mod extract;
 pub mod health;

@@ -1,6 +1,6 @@
 //! Request rate, errors and durations, as Prometheus reads them from `/metrics`.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request};
@@ -16,6 +16,9 @@ const DURATION_BUCKETS: &[f64] = &[
 /// The process's metrics; the first call starts to record them.
 pub fn registry() -> Result<&'static PrometheusHandle, crate::Error> {
     static REGISTRY: OnceLock<PrometheusHandle> = OnceLock::new();
+    static FIRST: Mutex<()> = Mutex::new(());
+    // Two at once would both install a recorder, and the second cannot.
+    let _first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(registry) = REGISTRY.get() {
         return Ok(registry);
     }
