@@ -22,6 +22,9 @@ pub enum ConfigError {
     Invalid { key: String, problem: String },
 }
 
+/// The smallest buffer that hyper takes.
+const MIN_HEADER_LIMIT: usize = 8192;
+
 /// The traffic port and its limits.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,9 +32,13 @@ pub struct Server {
     pub host: IpAddr,
     /// 0 takes any free port.
     pub port: u16,
-    /// A client that has not sent its headers by then is cut off.
+    /// Connections beyond this many at once are closed as they come.
+    pub max_connections: u32,
+    /// A client that has not sent its headers by then, or nothing for so long, is cut off.
     #[serde(rename = "header_read_timeout_ms", deserialize_with = "millis")]
     pub header_read_timeout: Duration,
+    /// Longer headers are refused with 431.
+    pub header_limit_bytes: usize,
     /// The whole request: waiting, reading its body, the handler.
     #[serde(rename = "request_timeout_ms", deserialize_with = "millis")]
     pub request_timeout: Duration,
@@ -96,6 +103,7 @@ impl Server {
     /// Refuses numbers that contradict each other.
     pub fn check(&self) -> Result<(), ConfigError> {
         let positive = [
+            ("server.max_connections", u128::from(self.max_connections)),
             (
                 "server.header_read_timeout_ms",
                 self.header_read_timeout.as_millis(),
@@ -115,6 +123,10 @@ impl Server {
         ];
         if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(invalid(key, "must be more than 0"));
+        }
+        if self.header_limit_bytes < MIN_HEADER_LIMIT {
+            let problem = format!("must be {MIN_HEADER_LIMIT} or more");
+            return Err(invalid("server.header_limit_bytes", problem));
         }
         if self.drain < self.request_timeout {
             let problem = format!(
@@ -187,16 +199,17 @@ mod tests {
         Server {
             host: IpAddr::from([127, 0, 0, 1]),
             port: 0,
+            max_connections: 16,
             header_read_timeout: Duration::from_secs(10),
+            header_limit_bytes: 16384,
             request_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(30),
             body_limit_bytes: 1024,
             max_in_flight: 8,
             rate_limit: RateLimits {
-                enabled: false,
                 per_second: 1,
                 burst: 1,
-                trusted_proxies: 0,
+                ..RateLimits::default()
             },
             linger: Duration::from_secs(1),
             drain: Duration::from_secs(20),
@@ -214,6 +227,13 @@ mod tests {
                     ..server()
                 },
                 "`server.max_in_flight` must be more than 0",
+            ),
+            (
+                Server {
+                    header_limit_bytes: 4096,
+                    ..server()
+                },
+                "`server.header_limit_bytes` must be 8192 or more",
             ),
             (
                 Server {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -69,15 +69,6 @@ impl Health {
     /// The service stops: no new traffic, please.
     pub fn set_draining(&self) {
         self.0.draining.store(true, Relaxed);
-    }
-
-    /// While the service stops, every answer asks for its connection to be closed.
-    pub fn ask_to_close<B>(&self, mut response: Response<B>) -> Response<B> {
-        if self.0.draining.load(Relaxed) {
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(header::CONNECTION, close);
-        }
-        response
     }
 
     /// The admin port's routes.

@@ -9,7 +9,8 @@
 //! - [`inbound`]: the layers around every handler, in their order: [`request`] with [`security_headers`], [`admission`]
 //!   with [`rate_limit`].
 //! - [`problem`]: errors as `application/problem+json`, refusals by a layer too; [`extract`]: input that fails as one.
-//! - [`serve`]: listen, serve, and on SIGTERM stop without dropping a request; [`shutdown`] is the signal.
+//! - [`serve`]: listen, serve, and on SIGTERM stop without dropping a request; [`shutdown`] is the signal, `connection` what
+//!   happens on each connection.
 //! - [`discovery`]: a service's name to its addresses.
 //! - `outbound` (feature `outbound`): calls to other services, through `fallback`, `retry`, `circuit_breaker` and
 //!   `balancer`.
@@ -24,6 +25,7 @@ pub mod balancer;
 #[cfg(feature = "outbound")]
 pub mod circuit_breaker;
 pub mod config;
+mod connection;
 pub mod discovery;
 pub mod extract;
 #[cfg(feature = "outbound")]

@@ -2,22 +2,28 @@
 //! caller to close the connection, because a connection that the server closes may have a request on its way; then
 //! nobody is let in any more, requests in flight are finished, and the process ends.
 
-use std::net::{SocketAddr, TcpListener};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::Request;
-use axum::{Router, ServiceExt};
-use axum_server::Handle;
-use tower::util::MapResponse;
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
 
 use crate::config::{Admin, Server};
+use crate::connection::Connections;
 use crate::health::Health;
 use crate::{Error, shutdown};
 
+/// How long to wait when the system has no room for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 /// Both ports are taken; nothing is served yet.
 pub struct Listening {
-    traffic: TcpListener,
-    admin: TcpListener,
+    traffic: std::net::TcpListener,
+    admin: std::net::TcpListener,
     limits: Server,
     health: Health,
 }
@@ -37,9 +43,11 @@ pub async fn serve(
 /// Takes both ports.
 pub fn listen(server: &Server, admin: &Admin, health: Health) -> Result<Listening, Error> {
     let take = |section: &str, address: SocketAddr| {
-        TcpListener::bind(address).map_err(|error| {
+        let listener = std::net::TcpListener::bind(address).map_err(|error| {
             format!("cannot listen on {address} (`{section}.host`, `{section}.port`): {error}")
-        })
+        })?;
+        listener.set_nonblocking(true)?;
+        Ok::<_, Error>(listener)
     };
     Ok(Listening {
         traffic: take("server", server.address())?,
@@ -50,11 +58,11 @@ pub fn listen(server: &Server, admin: &Admin, health: Health) -> Result<Listenin
 }
 
 impl Listening {
-    pub fn traffic_address(&self) -> std::io::Result<SocketAddr> {
+    pub fn traffic_address(&self) -> io::Result<SocketAddr> {
         self.traffic.local_addr()
     }
 
-    pub fn admin_address(&self) -> std::io::Result<SocketAddr> {
+    pub fn admin_address(&self) -> io::Result<SocketAddr> {
         self.admin.local_addr()
     }
 
@@ -65,55 +73,153 @@ impl Listening {
         stop: impl Future<Output = ()>,
     ) -> Result<(), Error> {
         let (traffic_address, admin_address) = (self.traffic_address()?, self.admin_address()?);
-        let admin_handle = Handle::new();
-        let admin = server(self.admin, &admin_handle, &self.limits)?;
-        let admin = tokio::spawn(admin.serve(self.health.router().into_make_service()));
-        let handle = Handle::new();
-        let health = self.health.clone();
-        let app = MapResponse::new(app, move |response| health.ask_to_close(response));
-        let app = ServiceExt::<Request>::into_make_service(app);
-        let traffic = server(self.traffic, &handle, &self.limits)?;
-        let mut traffic = tokio::spawn(traffic.serve(app));
+        let admin = Port::open(self.admin, self.health.router(), &self.limits)?;
+        let traffic = Port::open(self.traffic, app, &self.limits)?;
         self.health.set_started();
         tracing::info!(traffic = %traffic_address, admin = %admin_address, "listening");
 
-        tokio::select! {
-            () = stop => {}
-            ended = &mut traffic => {
-                return Err(format!("the server stopped by itself: {ended:?}").into());
-            }
-        }
+        stop.await;
 
         self.health.set_draining();
-        tracing::info!(connections = handle.connection_count(), "stopping");
-        let asked = Instant::now();
-        while handle.connection_count() > 0 && asked.elapsed() < self.limits.linger {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        handle.graceful_shutdown(Some(self.limits.drain));
-        let draining = Instant::now();
-        traffic.await??;
-        if draining.elapsed() < self.limits.drain {
+        tracing::info!(connections = traffic.open_connections(), "stopping");
+        traffic.linger().await;
+        if traffic.drain().await {
             tracing::info!("stopped");
         } else {
             tracing::warn!("stopped with requests unfinished after `server.drain_ms`");
         }
-        admin_handle.shutdown();
-        admin.await??;
+        admin.drain().await;
         Ok(())
     }
 }
 
-fn server(
-    listener: TcpListener,
-    handle: &Handle<SocketAddr>,
-    limits: &Server,
-) -> std::io::Result<axum_server::Server<SocketAddr>> {
-    let mut server = axum_server::from_tcp(listener)?
-        .handle(handle.clone())
-        // Also bounds the time until a connection says which HTTP it speaks.
-        .first_request_timeout(limits.header_read_timeout);
-    let mut http = server.http_builder().http1();
-    http.header_read_timeout(limits.header_read_timeout);
-    Ok(server)
+/// A port that is being served.
+struct Port {
+    connections: Arc<Connections>,
+    limits: Server,
+    /// A permit for each connection.
+    slots: Arc<Semaphore>,
+    draining: watch::Sender<bool>,
+    acceptor: JoinHandle<()>,
+}
+
+impl Port {
+    fn open(listener: std::net::TcpListener, app: Router, limits: &Server) -> io::Result<Self> {
+        let connections = Arc::new(Connections::new(app, limits));
+        let slots = Arc::new(Semaphore::new(limits.max_connections as usize));
+        let (draining, told) = watch::channel(false);
+        let door = Door {
+            connections: connections.clone(),
+            slots: slots.clone(),
+            draining: told,
+            full: false,
+        };
+        let acceptor = tokio::spawn(accept(TcpListener::from_std(listener)?, door));
+        Ok(Self {
+            connections,
+            limits: limits.clone(),
+            slots,
+            draining,
+            acceptor,
+        })
+    }
+
+    fn open_connections(&self) -> usize {
+        self.limits.max_connections as usize - self.slots.available_permits()
+    }
+
+    /// Gives callers the time to let go of their connections by themselves.
+    async fn linger(&self) {
+        self.connections.linger();
+        let since = Instant::now();
+        while self.open_connections() > 0 && since.elapsed() < self.limits.linger {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Lets nobody in any more and waits for those inside. Whether they finished in time.
+    async fn drain(self) -> bool {
+        self.draining.send_replace(true);
+        let finished = async {
+            _ = self.acceptor.await;
+            _ = self.slots.acquire_many(self.limits.max_connections).await;
+        };
+        let finished = tokio::time::timeout(self.limits.drain, finished).await;
+        finished.is_ok()
+    }
+}
+
+/// Takes in connections until the port drains.
+async fn accept(listener: TcpListener, mut door: Door) {
+    let mut draining = door.draining.clone();
+    let mut failing = false;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = draining.changed() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                failing = false;
+                door.admit(stream, peer);
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                // Logged when it begins, not for each connection that it keeps out.
+                if !std::mem::replace(&mut failing, true) {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "cannot accept connections");
+                }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    // The system has accepted these already; closing the port would cut them off.
+    if let Ok(listener) = listener.into_std() {
+        while let Ok((stream, peer)) = listener.accept() {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                door.admit(stream, peer);
+            }
+        }
+    }
+}
+
+/// Where connections come in.
+struct Door {
+    connections: Arc<Connections>,
+    slots: Arc<Semaphore>,
+    draining: watch::Receiver<bool>,
+    /// The last one was refused.
+    full: bool,
+}
+
+impl Door {
+    /// Serves a connection in the background. One beyond the limit is closed at once: its caller learns it in time to
+    /// go elsewhere, where a full queue would let it wait for nothing.
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let Ok(slot) = self.slots.clone().try_acquire_owned() else {
+            if !std::mem::replace(&mut self.full, true) {
+                tracing::warn!("refusing connections: `server.max_connections` are open");
+            }
+            return;
+        };
+        self.full = false;
+        let (connections, draining) = (self.connections.clone(), self.draining.clone());
+        tokio::spawn(async move {
+            // An answer in small pieces would wait for the caller's acknowledgement of each.
+            _ = stream.set_nodelay(true);
+            connections.serve(stream, peer, draining).await;
+            drop(slot);
+        });
+    }
+}
+
+/// The caller went away before it was let in; the next one is not concerned.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
+    )
 }
