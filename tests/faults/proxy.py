@@ -68,7 +68,7 @@ class Proxy:
                 there, back = await asyncio.open_connection("127.0.0.1", self.upstream)
                 self.writers.add(back)
                 await asyncio.gather(self.pump(reader, back, True), self.pump(there, writer, False))
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.CancelledError):
             pass
         finally:
             self.writers.discard(writer)

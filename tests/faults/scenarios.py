@@ -335,9 +335,13 @@ async def idle_connections(service, count=10_000):
     began = time.monotonic()
     # Nobody may hold a connection without a word for longer than the head may take; those beyond the limit are closed
     # at once.
-    closed = await asyncio.gather(*(ended(reader, 10) for reader, _ in idle))
+    closed = await asyncio.gather(*(ended(reader, 5) for reader, _ in idle))
     seconds = time.monotonic() - began
-    expect(all(closed), f"{closed.count(False)} idle connections were still open after {seconds:.1f} s")
+    # A full accept queue leaves a few open at this end alone; the first word tells.
+    for (reader, writer), is_closed in zip(idle, closed):
+        if not is_closed:
+            writer.write(b"G")
+            expect(await ended(reader, 5), "an idle connection is still open")
     for _, writer in idle:
         writer.close()
     again = await Connection(service.port, service.bearer).request("/v1/items")
@@ -361,9 +365,14 @@ async def large_body(service):
                 writer.write(piece)
                 await writer.drain()
                 passed += len(block)
+                # Or the answer would not be looked for.
+                await asyncio.sleep(0)
         except OSError:
             pass
-        status = (await answer).split(b" ")[1:2]
+        try:
+            status = (await answer).split(b" ")[1:2]
+        except OSError:
+            raise AssertionError(f"the refusal is lost, {framing}") from None
         expect(status == [b"413"], f"a body of 1 GB is refused with {status}, {framing}")
         expect(passed < 64 << 20, f"{passed >> 20} MB were taken, {framing}")
         sent.append(passed / (1 << 20))

@@ -16,12 +16,24 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::Service;
 
 use crate::config::Server;
+
+/// For so long bytes are still taken from a connection after its last answer.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How a connection ended.
+#[derive(PartialEq, Eq)]
+enum End {
+    /// All that it asked was answered, if only with a refusal.
+    Answered,
+    /// Its caller was silent for too long.
+    CutOff,
+}
 
 /// What the connections of a port share.
 pub struct Connections {
@@ -53,10 +65,29 @@ impl Connections {
     /// Serves one connection to its end.
     pub async fn serve<C>(
         &self,
-        connection: C,
+        mut connection: C,
+        peer: SocketAddr,
+        draining: watch::Receiver<bool>,
+    ) where
+        C: AsyncRead + AsyncWrite + Unpin,
+    {
+        if self.answer_all(&mut connection, peer, draining).await == End::CutOff {
+            return;
+        }
+        // A caller that is still sending what was refused would not see the refusal: a connection that is closed with
+        // unread bytes is reset.
+        let mut rest = [0; 4096];
+        let unread = async { while connection.read(&mut rest).await.is_ok_and(|read| read > 0) {} };
+        _ = timeout(LAST_WORDS, unread).await;
+    }
+
+    async fn answer_all<C>(
+        &self,
+        connection: &mut C,
         peer: SocketAddr,
         mut draining: watch::Receiver<bool>,
-    ) where
+    ) -> End
+    where
         C: AsyncRead + AsyncWrite + Unpin,
     {
         let (silence, used) = (Silence::begin(), AtomicBool::new(false));
@@ -79,12 +110,12 @@ impl Connections {
         let ended = tokio::select! {
             biased;
             ended = &mut connection => ended,
-            () = &mut silent => return,
+            () = &mut silent => return End::CutOff,
             () = leave => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     ended = &mut connection => ended,
-                    () = &mut silent => return,
+                    () = &mut silent => return End::CutOff,
                 }
             }
         };
@@ -92,6 +123,7 @@ impl Connections {
             let error = &error as &dyn std::error::Error;
             tracing::debug!(%peer, error, "connection cut off");
         }
+        End::Answered
     }
 
     fn answer(
