@@ -1,7 +1,10 @@
 //! Which environment variables a service gets: those that the code reads, and no others.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use super::config::Text;
 use super::note::Note;
 use super::workload::System;
 use crate::workspace::Service;
@@ -57,9 +60,13 @@ pub fn resolve(service: &Service, system: &System, stateful: bool, notes: &mut V
         .map(|env| env.services.get(&service.name).map(|here| here.env.clone()).unwrap_or_default());
     let data = data_directory(&service.name);
     let mut has_data_path = false;
+    let has_issuer = issuer(service, system, notes).is_some();
 
     for variable in &service.environment {
         let name = variable.name.as_str();
+        if has_issuer && matches!(own_key(name, service), Some("AUTH__KEY" | "AUTH__KEY_FILE")) {
+            continue;
+        }
         if let Some(value) = settings.env.get(name) {
             if variable.secret {
                 notes.push(Note::about(
@@ -115,11 +122,45 @@ pub fn resolve(service: &Service, system: &System, stateful: bool, notes: &mut V
     environment
 }
 
+/// `AUTH__KEY` of `ORDERS__AUTH__KEY`.
+fn own_key<'a>(variable: &'a str, service: &Service) -> Option<&'a str> {
+    let prefix = service.name.replace('-', "_").to_uppercase();
+    variable.strip_prefix(&prefix)?.strip_prefix("__")
+}
+
+/// Where the issuer of tokens publishes its keys, if the service is told: then the issuer shares no key with it. The base
+/// has the Secret or not, so all environments must be of one kind.
+fn issuer(service: &Service, system: &System, notes: &mut Vec<Note>) -> Option<String> {
+    let variable = service.environment.iter().find(|variable| own_key(&variable.name, service) == Some("AUTH__JWKS__URL"))?;
+    let name = &variable.name;
+    let given = |env: &BTreeMap<String, Text>| env.get(name).map(|url| url.0.clone());
+    let common = given(&system.settings(&service.name).env).or_else(|| variable.default.clone()).filter(|url| !url.is_empty());
+    let [dev, prod] = [&system.config.env.dev, &system.config.env.prod]
+        .map(|env| env.services.get(&service.name).and_then(|here| given(&here.env)));
+    let url = match (common, dev, prod) {
+        (None, None, None) => return None,
+        (None, Some(_), None) | (None, None, Some(_)) => {
+            notes.push(Note::about(
+                &service.name,
+                format!("has {name} in one environment only, and cannot start with both an issuer's keys and a key of its own"),
+                format!("set {name} in [deploy.services.{}.env] of msvc.toml, or in neither environment", service.name),
+            ));
+            return None;
+        }
+        (common, _, prod) => prod.or(common)?,
+    };
+    notes.push(Note::about(
+        &service.name,
+        format!("reads the keys of its token issuer from {url}, and no network policy lets it out"),
+        "allow egress to the issuer with a NetworkPolicy in an overlay",
+    ));
+    Some(url)
+}
+
 /// What the manifests fix because they depend on it: a new default in the image must not move a port away from its
 /// probe, and the store's file must be on the volume.
 fn pinned(variable: &EnvVar, service: &Service, stateful: bool) -> Option<(String, &'static str)> {
-    let prefix = service.name.replace('-', "_").to_uppercase();
-    let key = variable.name.strip_prefix(&prefix)?.strip_prefix("__")?;
+    let key = own_key(&variable.name, service)?;
     let port = |found: &Option<crate::workspace::service::Found<u16>>| found.as_ref().map(|found| found.value.to_string());
     match key {
         "SERVER__PORT" => Some((port(&service.port)?, "What the Service and the probes rely on.")),

@@ -14,7 +14,7 @@
 //! - [`discovery`]: a service's name to its addresses.
 //! - `outbound` (feature `outbound`): calls to other services, through `fallback`, `retry`, `circuit_breaker` and
 //!   `balancer`.
-//! - `auth` (feature `jwt`): who is calling.
+//! - `auth` (feature `jwt`): who is calling and what they may do; `http_client` reads the issuer's keys.
 //! - `sqlite` (feature `sqlite`): the service's own database.
 
 pub mod admission;
@@ -31,6 +31,8 @@ pub mod extract;
 #[cfg(feature = "outbound")]
 pub mod fallback;
 pub mod health;
+#[cfg(feature = "jwt")]
+pub mod http_client;
 pub mod inbound;
 pub mod log_writer;
 pub mod metrics;

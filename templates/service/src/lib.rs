@@ -47,6 +47,9 @@ pub async fn build(config: &Config) -> Result<(Router, Health), Error> {
     let verifier = Verifier::new(&SERVICE, &config.auth)?;
     //% endif
     let checks = Checks::default();
+    //% if auth == "jwt"
+    let checks = checks.add("issuer", verifier.check());
+    //% endif
     //% if store == "sqlite"
     let store = Store::open(&config.store).await?;
     let checks = checks.add("store", store.check());

@@ -2,8 +2,14 @@
 
 use std::process::ExitCode;
 
+//% if auth == "jwt"
+use chassis::auth::print_dev_token;
+//% endif
 use chassis::{health, inbound, serve, telemetry};
 
+//% if auth == "jwt"
+use example_service::routes::SCOPES;
+//% endif
 use example_service::{Config, SERVICE, build};
 
 #[tokio::main]
@@ -19,9 +25,15 @@ async fn run() -> Result<(), chassis::Error> {
         ["healthcheck"] => return health::probe(&config.admin).await,
         //% if auth == "jwt"
         ["dev-token", "--key-file", file] => {
-            return chassis::auth::print_dev_token(&config.auth, file.as_ref());
+            return print_dev_token(&config.auth, file.as_ref(), &SCOPES.join(" "));
         }
-        _ => return Err("usage: [healthcheck | dev-token --key-file FILE]".into()),
+        ["dev-token", "--key-file", file, "--scope", scopes] => {
+            return print_dev_token(&config.auth, file.as_ref(), scopes);
+        }
+        _ => {
+            let usage = "usage: [healthcheck | dev-token --key-file FILE [--scope SCOPES]]";
+            return Err(usage.into());
+        }
         //% else
         _ => return Err("usage: [healthcheck]".into()),
         //% endif

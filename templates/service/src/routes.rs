@@ -3,7 +3,10 @@
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
-use axum::routing::get;
+use axum::routing::{get, post, put};
+//% if auth == "jwt"
+use chassis::auth;
+//% endif
 use chassis::extract::{Json, Path, Query};
 use chassis::problem::Problem;
 use serde::{Deserialize, Serialize};
@@ -15,11 +18,26 @@ const MAX_PAGE: u32 = 100;
 const MAX_NAME: usize = 100;
 const MAX_QUANTITY: u32 = 1_000_000;
 
+//% if auth == "jwt"
+const READ: &str = "items:read";
+const WRITE: &str = "items:write";
+
+/// Everything that a token can allow here.
+pub const SCOPES: &[&str] = &[READ, WRITE];
+
+//% endif
 pub fn router(store: Store) -> Router {
-    Router::new()
-        .route("/v1/items", get(list).post(create))
-        .route("/v1/items/{id}", get(read).put(replace).delete(remove))
-        .with_state(store)
+    let reads = Router::new()
+        .route("/v1/items", get(list))
+        .route("/v1/items/{id}", get(read));
+    let writes = Router::new()
+        .route("/v1/items", post(create))
+        .route("/v1/items/{id}", put(replace).delete(remove));
+    //% if auth == "jwt"
+    let reads = reads.route_layer(auth::scope(READ));
+    let writes = writes.route_layer(auth::scope(WRITE));
+    //% endif
+    reads.merge(writes).with_state(store)
 }
 
 #[derive(Deserialize)]

@@ -3,14 +3,28 @@
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
+//% if auth == "jwt"
+use chassis::auth;
+//% endif
 use chassis::extract::Json;
 use chassis::problem::Problem;
 use serde::{Deserialize, Serialize};
 
 const MAX_MESSAGE: usize = 1000;
 
+//% if auth == "jwt"
+const ECHO: &str = "echo";
+
+/// Everything that a token can allow here.
+pub const SCOPES: &[&str] = &[ECHO];
+
+//% endif
 pub fn router() -> Router {
-    Router::new().route("/v1/echo", post(echo))
+    let echo = post(echo);
+    //% if auth == "jwt"
+    let echo = echo.route_layer(auth::scope(ECHO));
+    //% endif
+    Router::new().route("/v1/echo", echo)
 }
 
 #[derive(Deserialize, Serialize)]

@@ -207,6 +207,41 @@ fn the_environment_is_what_the_code_reads() {
     }
 }
 
+/// The service starts with one of the two ways to check tokens, never with both.
+#[test]
+fn a_service_that_reads_its_issuers_keys_shares_none() {
+    let url = "ORDERS__AUTH__JWKS__URL";
+    let plan = |default: &str, config: &'static str| {
+        let mut orders = service("orders");
+        orders.environment.push(variable("ORDERS__AUTH__KEY", None, true));
+        orders.environment.push(variable("ORDERS__AUTH__KEY_FILE", None, true));
+        orders.environment.push(variable(url, Some(default), false));
+        let manifests = Case { name: String::new(), services: vec![orders], edges: vec![], config }.plan();
+        (texts(&manifests)["base/orders/config.env"].clone(), notes(&manifests).join("\n"))
+    };
+    let (config, notes) = plan("", "");
+    assert!(config.contains("ORDERS__AUTH__KEY_FILE=") && !config.contains(url), "{config}");
+    assert!(!notes.contains("issuer"), "{notes}");
+
+    for (default, settings) in [
+        ("", "services.orders.env.ORDERS__AUTH__JWKS__URL = 'https://id.example/keys'"),
+        ("https://id.example/keys", ""),
+        (
+            "",
+            "env.dev.services.orders.env.ORDERS__AUTH__JWKS__URL = 'https://id.test/keys'\n\
+             env.prod.services.orders.env.ORDERS__AUTH__JWKS__URL = 'https://id.example/keys'",
+        ),
+    ] {
+        let (config, notes) = plan(default, settings);
+        assert!(!config.contains("ORDERS__AUTH__KEY"), "{settings}: {config}");
+        assert!(notes.contains("from https://id.example/keys, and no network policy lets it out"), "{notes}");
+        assert!(!notes.contains("create secret"), "{notes}");
+    }
+
+    let (_, notes) = plan("", "env.prod.services.orders.env.ORDERS__AUTH__JWKS__URL = 'https://id.example/keys'");
+    assert!(notes.contains("in one environment only"), "{notes}");
+}
+
 #[test]
 fn secrets_are_files_where_the_code_can_read_files() {
     let mut orders = with_store(Store::Postgres);

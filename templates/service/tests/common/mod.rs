@@ -9,6 +9,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 //% if auth == "jwt"
+use example_service::routes::SCOPES;
 use example_service::{Config, SERVICE, build};
 
 pub const KEY: &str = "a key of 32 bytes, for tests only";
@@ -54,15 +55,20 @@ pub fn request(method: &str, path: &str) -> axum::http::request::Builder {
 }
 //% if auth == "jwt"
 
-/// A valid token for a service.
+/// A valid token for a service, which allows everything.
 pub fn token(audience: &str) -> String {
-    let claims = chassis::auth::Claims {
-        sub: "tester".to_owned(),
-        iss: config().auth.issuer,
-        aud: audience.to_owned(),
-        exp: u64::from(u32::MAX),
-        nbf: 0,
-    };
+    token_for(audience, &SCOPES.join(" "))
+}
+
+/// A valid token for a service and some scopes, with spaces between.
+pub fn token_for(audience: &str, scopes: &str) -> String {
+    let claims = serde_json::json!({
+        "sub": "tester",
+        "iss": config().auth.issuer,
+        "aud": audience,
+        "exp": u32::MAX,
+        "scope": scopes,
+    });
     chassis::auth::sign(&claims, &KEY.into()).expect("claims can be signed")
 }
 //% endif
