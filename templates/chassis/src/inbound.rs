@@ -15,7 +15,8 @@ use crate::request::RequestLayer;
 
 /// Puts the layers around all routes of `app`, its 404 included. Routes added afterwards are not covered.
 pub fn protect(app: Router, limits: &Server) -> Router {
-    app.layer(
+    // The state before the layers: else axum makes the routes, and these layers with them, anew for each request.
+    app.with_state(()).layer(
         ServiceBuilder::new()
             .layer(RequestLayer)
             .layer(AdmissionLayer::new(limits))
