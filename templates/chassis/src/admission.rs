@@ -2,14 +2,13 @@
 //! deadline. Refusals come at once, so that the requests inside keep their pace.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::Limited;
@@ -19,6 +18,7 @@ use tokio::time::{Sleep, sleep};
 use tower::{Layer, Service};
 use tower_http::timeout::DeadlineBody;
 
+use crate::client_address::{Client, Networks};
 use crate::config::Server;
 use crate::problem::Problem;
 use crate::rate_limit::RateLimit;
@@ -29,6 +29,7 @@ pub struct AdmissionLayer(Arc<Admission>);
 
 struct Admission {
     rate: Option<RateLimit>,
+    trusted_proxies: Networks,
     /// The bulkhead: so many requests at once, and no queue.
     places: Arc<Semaphore>,
     timeout: Duration,
@@ -40,6 +41,7 @@ impl AdmissionLayer {
     pub fn new(limits: &Server) -> Self {
         Self(Arc::new(Admission {
             rate: RateLimit::new(&limits.rate_limit),
+            trusted_proxies: limits.trusted_proxies.clone(),
             places: Arc::new(Semaphore::new(limits.max_in_flight)),
             timeout: limits.request_timeout,
             body_limit: limits.body_limit_bytes,
@@ -51,8 +53,7 @@ impl AdmissionLayer {
 impl Admission {
     fn admit(&self, request: Request) -> Result<(Request, OwnedSemaphorePermit), Problem> {
         if let Some(rate) = &self.rate {
-            let peer = request.extensions().get().map(|ConnectInfo(peer)| *peer);
-            rate.admit(peer.map(|peer: SocketAddr| peer.ip()), request.headers())?;
+            rate.admit(Client::of(&request, &self.trusted_proxies))?;
         }
         let place = self.places.clone().try_acquire_owned().map_err(|_| {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE)

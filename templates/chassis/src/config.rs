@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::Identity;
+use crate::client_address::Networks;
 use crate::rate_limit::RateLimits;
 
 /// Why the configuration cannot be used, and which key is to blame.
@@ -49,6 +50,8 @@ pub struct Server {
     /// Requests beyond this many at once are refused with 503.
     pub max_in_flight: usize,
     pub rate_limit: RateLimits,
+    /// Networks of the proxies in front, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Networks,
     /// After SIGTERM, how long callers have to let go of their connections by themselves.
     #[serde(rename = "linger_ms", deserialize_with = "millis")]
     pub linger: Duration,
@@ -116,8 +119,8 @@ impl Server {
             ("server.body_limit_bytes", self.body_limit_bytes as u128),
             ("server.max_in_flight", self.max_in_flight as u128),
             (
-                "server.rate_limit.per_second",
-                self.rate_limit.per_second.into(),
+                "server.rate_limit.requests_per_second",
+                self.rate_limit.requests_per_second.into(),
             ),
             ("server.rate_limit.burst", self.rate_limit.burst.into()),
         ];
@@ -207,10 +210,11 @@ mod tests {
             body_limit_bytes: 1024,
             max_in_flight: 8,
             rate_limit: RateLimits {
-                per_second: 1,
+                requests_per_second: 1,
                 burst: 1,
                 ..RateLimits::default()
             },
+            trusted_proxies: Networks::default(),
             linger: Duration::from_secs(1),
             drain: Duration::from_secs(20),
             grace: Duration::from_secs(35),

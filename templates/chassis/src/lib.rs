@@ -7,7 +7,7 @@
 //! - [`metrics`]: request rate, errors and durations, for Prometheus.
 //! - [`health`]: `/livez`, `/readyz`, `/startupz` and `/metrics` on the admin port.
 //! - [`inbound`]: the layers around every handler, in their order: [`request`] with [`security_headers`], [`admission`]
-//!   with [`rate_limit`].
+//!   with [`rate_limit`] by [`client_address`].
 //! - [`problem`]: errors as `application/problem+json`, refusals by a layer too; [`extract`]: input that fails as one.
 //! - [`serve`]: listen, serve, and on SIGTERM stop without dropping a request; [`shutdown`] is the signal, `connection` what
 //!   happens on each connection.
@@ -24,6 +24,7 @@ pub mod auth;
 pub mod balancer;
 #[cfg(feature = "outbound")]
 pub mod circuit_breaker;
+pub mod client_address;
 pub mod config;
 mod connection;
 pub mod discovery;

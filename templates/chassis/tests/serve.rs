@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
+use chassis::client_address::Networks;
 use chassis::config::{Admin, Server};
 use chassis::health::{Checks, Health};
 use chassis::rate_limit::RateLimits;
@@ -29,6 +30,7 @@ fn limits() -> Server {
         body_limit_bytes: 1024,
         max_in_flight: 8,
         rate_limit: RateLimits::default(),
+        trusted_proxies: Networks::default(),
         linger: Duration::from_millis(300),
         drain: Duration::from_secs(20),
         grace: Duration::from_secs(35),

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use common::{app, assert_problem, config, request, send, token_for};
+
 use example_service::SERVICE;
 
 //% if store == "sqlite"

@@ -1,21 +1,27 @@
 //! See it fail: what the service does under faults, overload and shutdown. Each test goes red when its layer goes.
+//!
+//! A paused clock jumps to the next timer when there is nothing else to do. Pause it once the service is built: a
+//! database that is opened is something else to do, in another thread, and its own timers would fire.
 
 mod common;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Request};
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use chassis::health::{Checks, Health};
-use chassis::{inbound, serve};
+use chassis::{inbound, metrics, serve};
 use common::{app, assert_problem, config, request, send};
+use http_body_util::channel::Channel;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
-use tokio::time::sleep;
+use tokio::time::{Instant, advance, pause, sleep};
 
 fn get_path(path: &str) -> Request {
     request("GET", path).body(Body::empty()).unwrap()
@@ -23,11 +29,72 @@ fn get_path(path: &str) -> Request {
 
 #[tokio::test]
 async fn a_request_that_takes_too_long_is_a_504() {
-    let mut config = config();
-    config.server.request_timeout = Duration::from_millis(20);
+    let config = config();
     let slow = Router::new().route("/slow", get(|| sleep(Duration::from_secs(60))));
     let app = app(&config, slow).await;
+    pause();
+    let asked = Instant::now();
     assert_problem(&send(&app, get_path("/slow")).await, 504);
+    assert_eq!(
+        asked.elapsed().as_secs(),
+        config.server.request_timeout.as_secs()
+    );
+    assert_counted("/slow", 504, 1);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_end_is_given_up() {
+    let mut config = config();
+    config.server.request_timeout = Duration::from_secs(60);
+    let sink = async |body: Body| match to_bytes(body, usize::MAX).await {
+        Ok(_) => StatusCode::OK,
+        Err(_) => StatusCode::REQUEST_TIMEOUT,
+    };
+    let app = app(&config, Router::new().route("/sink", post(sink))).await;
+    pause();
+    let (_silent, endless) = Channel::<Bytes>::new(1);
+    let endless = request("POST", "/sink").body(Body::new(endless));
+    let asked = Instant::now();
+    let answer = send(&app, endless.unwrap()).await;
+    assert_problem(&answer, 408);
+    assert_eq!(
+        asked.elapsed().as_secs(),
+        config.server.body_timeout.as_secs()
+    );
+}
+
+#[tokio::test]
+async fn a_client_beyond_its_rate_is_refused_until_it_has_waited() {
+    let mut config = config();
+    config.server.rate_limit.enabled = true;
+    config.server.rate_limit.requests_per_second = 1;
+    config.server.rate_limit.burst = 2;
+    config.server.trusted_proxies = "10.0.0.0/8".parse().unwrap();
+    let fine = Router::new().route("/limited", get(async || "fine"));
+    let app = app(&config, fine).await;
+    pause();
+    let ask = async |peer: [u8; 4], reported: &str| {
+        let mut request = get_path("/limited");
+        let peer = ConnectInfo(SocketAddr::from((peer, 4711)));
+        request.extensions_mut().insert(peer);
+        let reported = reported.parse().unwrap();
+        request.headers_mut().insert("x-forwarded-for", reported);
+        send(&app, request).await
+    };
+    let caller = [203, 0, 113, 7];
+    for _ in 0..2 {
+        assert_eq!(ask(caller, "").await.status, 200);
+    }
+    // Another name does not make it another caller, and others do not pay for it.
+    let refused = ask(caller, "198.51.100.1").await;
+    assert_problem(&refused, 429);
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert_counted("/limited", 429, 1);
+    assert_eq!(ask([203, 0, 113, 8], "").await.status, 200);
+    assert_eq!(ask([10, 0, 0, 1], "198.51.100.1").await.status, 200);
+    assert_eq!(ask([10, 0, 0, 1], "203.0.113.7").await.status, 429);
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(ask(caller, "").await.status, 200);
 }
 
 #[tokio::test]
@@ -51,6 +118,7 @@ async fn overload_is_shed_at_once_and_passes() {
     let refused = send(&app, get_path("/held")).await;
     assert_problem(&refused, 503);
     assert_eq!(refused.headers["retry-after"], "1");
+    assert_counted("/held", 503, 1);
     leave.notify_one();
     assert_eq!(first.await.unwrap(), 200);
     leave.notify_one();
@@ -74,10 +142,11 @@ async fn a_body_over_the_limit_is_a_413() {
             status,
             "{bytes} bytes, told before"
         );
-        let untold = request("POST", "/sink")
-            .body(Body::from("x".repeat(bytes)))
-            .unwrap();
-        let untold = send(&app, untold).await;
+        let (mut sender, body) = Channel::<Bytes>::new(1);
+        sender.send_data("x".repeat(bytes).into()).await.unwrap();
+        drop(sender);
+        let untold = request("POST", "/sink").body(Body::new(body));
+        let untold = send(&app, untold.unwrap()).await;
         assert_eq!(untold.status, status, "{bytes} bytes, not told before");
     }
 }
@@ -223,6 +292,14 @@ async fn a_failing_dependency_turns_readiness_off_and_leaves_liveness_alone() {
     for (path, status) in [("/readyz", 503), ("/livez", 200), ("/startupz", 200)] {
         assert_eq!(send(&app, get_path(path)).await.status, status, "{path}");
     }
+}
+
+/// Refusals are seen by whoever looks at the metrics.
+fn assert_counted(route: &str, status: u16, times: usize) {
+    let series = format!(
+        "http_requests_total{{method=\"GET\",route=\"{route}\",status=\"{status}\"}} {times}\n"
+    );
+    assert!(metrics::render().unwrap().1.contains(&series), "{series}");
 }
 
 /// One request on a connection that stays open. Its answer comes in one piece, because it is small.
