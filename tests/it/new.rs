@@ -76,6 +76,29 @@ fn a_service_anywhere_names_its_own_directory() {
     assert_eq!(members(&sandbox, "orders", &["--locked"]), ["chassis", "orders"]);
 }
 
+/// A service that is there is called as it is, one that is not is taken to be made next.
+#[test]
+fn a_service_calls_those_that_are_there_and_those_that_come_next() {
+    let sandbox = Sandbox::new(&[]);
+    sandbox.run("", &["new", "stock", "--workspace", "shop", "--store", "none", "--auth", "none"]).ok();
+    let run = sandbox.run("shop", &["new", "orders", "--calls", "stock,price-lists,stock"]).ok();
+    let shown = [
+        "cargo msvc new price-lists",
+        "cargo run -q -p price-lists -- dev-token --key-file dev.key > price-lists.token",
+        "ORDERS__DISCOVERY__ADDRESSES__PRICE_LISTS=http://127.0.0.1:8082 ORDERS__TOKEN__PRICE_LISTS_FILE=price-lists.token \
+         ORDERS__DISCOVERY__ADDRESSES__STOCK=http://127.0.0.1:8080 ORDERS__AUTH__KEY_FILE=dev.key cargo run -p orders",
+    ];
+    for line in shown {
+        assert!(run.stderr.contains(line), "{}", run.stderr);
+    }
+    let client = |name: &str| sandbox.text(&format!("shop/services/orders/src/clients/{name}.rs"));
+    assert!(client("stock").contains("/v1/echo") && !client("stock").contains("token"), "it keeps no data and asks for no token");
+    assert!(client("price_lists").contains("/v1/items"));
+    let run = sandbox.run("shop", &["new", "price-lists"]).ok();
+    assert!(run.stderr.contains("port 8082"), "the port that orders knows: {}", run.stderr);
+    assert_eq!(members(&sandbox, "shop", &["--locked"]), ["chassis", "orders", "price-lists", "stock"]);
+}
+
 #[test]
 fn the_repository_is_made_once_and_nothing_is_committed() {
     let sandbox = Sandbox::new(&[]);
@@ -229,6 +252,8 @@ fn refusals_say_what_to_do_and_write_nothing() {
         (&[], &["new", "fn"], &["try `fn-service`"]),
         (&[], &["new", "tower-http"], &["`tower-http` is a crate that services are built from", "try `tower-http-service`"]),
         (&[], &["new", "serde-json"], &["try `serde-json-service`"]),
+        (&[], &["new", "orders", "--calls", "stock,orders"], &["`orders` cannot call itself"]),
+        (&[], &["new", "orders", "--calls", "Price_Lists"], &["cannot name a service", "try `price-lists`"]),
         (&[("Cargo.toml", WORKSPACE), ("Cargo.lock", LOCK)], &["new", "left-pad"], &["that Cargo.lock lists"]),
         (
             &[("orders/README.md", ""), ("orders/src/x", "")],

@@ -20,7 +20,7 @@ fn people_see_each_fact_with_its_place() {
         "because declared services/orders/Cargo.toml:9",
         "port 8080 services/orders/config.toml:6",
         "store sqlite services/orders/Cargo.toml:11",
-        "drain 20s services/orders/config.toml:25",
+        "drain 20s services/orders/config.toml:27",
         "1 service",
     ] {
         let expected: Vec<_> = expected.split(' ').collect();
