@@ -27,6 +27,16 @@ pub struct Draft {
     pub quantity: u32,
 }
 
+impl Draft {
+    fn stored_as(&self, id: i64) -> Item {
+        Item {
+            id,
+            name: self.name.clone(),
+            quantity: self.quantity,
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("no such item")]
@@ -49,15 +59,14 @@ impl Store {
         sqlite::check(self.pool.clone())
     }
 
+    // No `RETURNING`: its row comes before the commit, and a commit that fails after it goes unnoticed.
     pub async fn create(&self, draft: &Draft) -> Result<Item, StoreError> {
-        let row = sqlx::query_as(
-            "INSERT INTO items (name, quantity) VALUES (?, ?) RETURNING id, name, quantity",
-        )
-        .bind(&draft.name)
-        .bind(draft.quantity)
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(item(row))
+        let created = sqlx::query("INSERT INTO items (name, quantity) VALUES (?, ?)")
+            .bind(&draft.name)
+            .bind(draft.quantity)
+            .execute(&self.pool)
+            .await?;
+        Ok(draft.stored_as(created.last_insert_rowid()))
     }
 
     /// Items with an id above `after`, in id order.
@@ -80,15 +89,16 @@ impl Store {
     }
 
     pub async fn replace(&self, id: i64, draft: &Draft) -> Result<Item, StoreError> {
-        let row = sqlx::query_as(
-            "UPDATE items SET name = ?, quantity = ? WHERE id = ? RETURNING id, name, quantity",
-        )
-        .bind(&draft.name)
-        .bind(draft.quantity)
-        .bind(id)
-        .fetch_optional(&self.pool)
-        .await?;
-        row.map(item).ok_or(StoreError::NotFound)
+        let replaced = sqlx::query("UPDATE items SET name = ?, quantity = ? WHERE id = ?")
+            .bind(&draft.name)
+            .bind(draft.quantity)
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
+        match replaced.rows_affected() {
+            0 => Err(StoreError::NotFound),
+            _ => Ok(draft.stored_as(id)),
+        }
     }
 
     pub async fn remove(&self, id: i64) -> Result<(), StoreError> {
