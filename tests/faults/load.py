@@ -82,14 +82,17 @@ class Connection:
         self.reader = self.writer = None
 
 
-async def closed_loop(port, bearer, path, callers, seconds=None, stop=None, pause=0.0):
-    """So many callers, each of which sends its next request when the last one has ended."""
+async def closed_loop(port, bearer, path, callers, seconds=None, stop=None, pause=0.0, keep=True):
+    """So many callers, each of which sends its next request when the last one has ended, on the connection that it has or
+    on a new one each time."""
     report, until = Report(), time.monotonic() + (seconds or 3600)
 
     async def call():
         connection = Connection(port, bearer)
         while time.monotonic() < until and not (stop and stop.is_set()):
             report.append(await connection.request(path))
+            if not keep:
+                connection.close()
             if pause:
                 await asyncio.sleep(pause)
         connection.close()

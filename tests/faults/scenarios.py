@@ -1,10 +1,13 @@
 """What must hold under faults and load, one function each. A function returns what it counted, for the report."""
 
 import asyncio
+import json
+import resource
+import shutil
 import sqlite3
 import time
 
-from load import Connection, closed_loop, open_loop
+from load import Connection, Report, closed_loop, open_loop
 from proxy import Proxy
 from services import Service
 
@@ -145,13 +148,13 @@ async def stopped_under_load(place):
 
 class Balancer:
     """As a Kubernetes Service does it: new connections go to the replicas that it knows, and connections that stand are
-    left alone. It learns late that a replica leaves, which is why pods wait in `preStop` before they get SIGTERM."""
+    left alone. It learns late that a replica leaves, which is why pods wait in `preStop` before they get SIGTERM; where
+    they do not, `server.linger_ms` is that wait."""
 
     LATE = 0.2
-    PRE_STOP = 0.5
 
-    def __init__(self, replicas):
-        self.turn, self.replicas = 0, list(replicas)
+    def __init__(self, replicas, pre_stop):
+        self.turn, self.replicas, self.pre_stop = 0, list(replicas), pre_stop
 
     async def __aenter__(self):
         self.server = await asyncio.start_server(self.handle, "127.0.0.1", 0)
@@ -164,7 +167,7 @@ class Balancer:
     async def replace(self, replica):
         """Ends one replica as the platform does, and starts it anew."""
         forget = asyncio.create_task(self.forget(replica))
-        await asyncio.sleep(self.PRE_STOP)
+        await asyncio.sleep(self.pre_stop)
         replica.signal()
         status = await asyncio.to_thread(replica.ended)
         await forget
@@ -200,23 +203,30 @@ async def pump(reader, writer):
 
 
 async def rolled(place):
-    """4b. two replicas behind a balancer, replaced one after the other: no request is lost."""
+    """4b. two replicas behind a balancer, replaced one after the other, with and without a wait before SIGTERM: no request is lost."""
     settings = {"LOG__LEVEL": "warn"}
     with inventory(place) as callee:
         async with Proxy(callee.port) as proxy:
             with served(place, proxy, settings, replica="-a") as one, served(place, proxy, settings, replica="-b") as two:
-                async with Balancer([one, two]) as balancer:
-                    stop = asyncio.Event()
-                    load = asyncio.create_task(
-                        closed_loop(balancer.port, one.bearer, "/v1/items", callers=16, stop=stop, pause=0.002))
-                    await asyncio.sleep(1)
-                    for replica in (one, two):
-                        expect(await balancer.replace(replica) == 0, "a replica ends well")
+                counted = []
+                for pre_stop in (0.5, 0):
+                    async with Balancer([one, two], pre_stop) as balancer:
+                        stop = asyncio.Event()
+                        # Those that keep their connections, and those that open one for each request.
+                        load = [
+                            asyncio.create_task(closed_loop(balancer.port, one.bearer, "/v1/items", callers=8, stop=stop,
+                                                            pause=0.002, keep=keep))
+                            for keep in (True, False)
+                        ]
                         await asyncio.sleep(1)
-                    stop.set()
-                    report = await load
-                    expect(len(report.of(200)) == len(report), f"every request is answered: {report}")
-                    return f"{len(report)} requests over two replacements, all answered, p99 {report.share(0.99):.1f} ms"
+                        for replica in (one, two):
+                            expect(await balancer.replace(replica) == 0, "a replica ends well")
+                            await asyncio.sleep(1)
+                        stop.set()
+                        report = Report(sum(await asyncio.gather(*load), []))
+                        expect(len(report.of(200)) == len(report), f"every request is answered, with {pre_stop} s: {report}")
+                        counted.append(f"{len(report)} requests, p99 {report.share(0.99):.1f} ms")
+                return f"all answered over two replacements: {counted[0]}; without a wait before SIGTERM: {counted[1]}"
 
 
 async def database_locked(place):
@@ -235,22 +245,63 @@ async def database_locked(place):
         other.execute("ROLLBACK")
         back = await asyncio.to_thread(service.until, "/readyz", 200)
         expect((await caller.request("/v1/items", "POST", item % 2)).status == 201, "it recovers by itself")
-        # Gone: another file lies in its place, one that is no database.
-        files = [service.database, *service.database.parent.glob(service.database.name + "-*")]
-        kept = {file: file.read_bytes() for file in files}
-        for file in files:
-            file.write_bytes(b"no database " * 1000)
-        await asyncio.to_thread(service.until, "/readyz", 503)
-        expect(service.admin_get("/livez")[0] == 200, "liveness touches nothing")
-        refused = await caller.request("/v1/items", "POST", item % 3)
-        expect(refused.status == 503, f"a write is refused with {refused.status}")
-        for file, contents in kept.items():
-            file.write_bytes(contents)
-        await asyncio.to_thread(service.until, "/readyz", 200)
-        again = await caller.request("/v1/items", "POST", item % 4)
-        expect(again.status == 201, f"it recovers by itself: {again.status}")
+        # Gone: another file lies in its place, one that is no database; its directory is away; an empty one lies there.
+        data = service.database.parent
+        away = data.with_name(data.name + "-away")
+
+        def another_file():
+            for file in data.iterdir():
+                file.write_bytes(b"no database " * 1000)
+
+        ways = (("another file", another_file), ("no directory", lambda: None), ("an empty directory", data.mkdir))
+        for number, (what, spoil) in enumerate(ways, 4):
+            if what == "another file":
+                shutil.copytree(data, away)
+            else:
+                data.rename(away)
+            spoil()
+            await asyncio.to_thread(service.until, "/readyz", 503)
+            expect(service.admin_get("/livez")[0] == 200, "liveness touches nothing")
+            for method, path, body in (("POST", "/v1/items", item % 3), ("GET", "/v1/items", b"")):
+                refused = await caller.request(path, method, body)
+                expect(refused.status == 503, f"{what}: {method} is refused with {refused.status}")
+            if data.exists():
+                shutil.rmtree(data)
+            away.rename(data)
+            await asyncio.to_thread(service.until, "/readyz", 200)
+            again = await caller.request("/v1/items", "POST", item % number)
+            expect(again.status == 201, f"{what}: it recovers by itself: {again.status}")
         return (f"locked: 503 after {write.seconds:.1f} s, not ready after {unready:.1f} s, ready {back:.1f} s after the "
-                f"lock was gone; gone: 503, and back without a restart")
+                f"lock was gone; gone in three ways: 503, and back without a restart; {await disk_full(service)}")
+
+
+async def disk_full(service):
+    """What was acknowledged is there, whatever the disk takes."""
+    caller, acknowledged, refused = Connection(service.port, service.bearer), [], 0
+    size = service.database.stat().st_size
+    # No file of the process may grow beyond this; a write past it fails as on a full disk.
+    resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (size + 200_000, resource.RLIM_INFINITY))
+    for number in range(20_000):
+        name = f"full-{number}-{'x' * 80}"
+        answer = await caller.request("/v1/items", "POST", json.dumps({"name": name, "quantity": 1}).encode())
+        if answer.status == 201:
+            acknowledged.append(name)
+        else:
+            expect(answer.status == 503, f"a write that the disk refuses is answered with {answer.status} {answer.error}")
+            refused += 1
+            if refused == 200:
+                break
+    expect(refused == 200, "the disk is full at last")
+    expect((await caller.request("/v1/items")).status == 200, "reads go on")
+    expect(service.admin_get("/livez")[0] == 200, "liveness touches nothing")
+    resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    answer = await caller.request("/v1/items", "POST", b'{"name": "after", "quantity": 1}')
+    expect(answer.status == 201, f"with room again it writes: {answer.status}")
+    with sqlite3.connect(service.database) as other:
+        stored = {name for (name,) in other.execute("SELECT name FROM items")}
+    lost = [name for name in acknowledged if name not in stored]
+    expect(not lost, f"{len(lost)} of {len(acknowledged)} acknowledged writes are lost")
+    return f"disk full: {len(acknowledged)} acknowledged and all there, {refused} refused with 503"
 
 
 async def hostile_clients(place):
@@ -287,11 +338,14 @@ async def slow_header(service):
 
 
 async def ended(reader, wait):
+    """Whether a connection says or does something, which is to end: by the book or by a reset."""
     try:
         await asyncio.wait_for(reader.read(65536), wait)
         return True
     except asyncio.TimeoutError:
         return False
+    except ConnectionError:
+        return True
 
 
 async def slow_body(service):
@@ -320,21 +374,24 @@ async def slow_body(service):
 
 async def idle_connections(service, count=10_000):
     before = service.memory()
-    known = Connection(service.port, service.bearer)
-    await known.request("/v1/items")
+    known, slowest, answered = Connection(service.port, service.bearer), 0.0, 0
     idle = []
     for start in range(0, count, 500):
         opened = await asyncio.gather(
             *(asyncio.open_connection("127.0.0.1", service.port) for _ in range(500)), return_exceptions=True)
         idle += [pair for pair in opened if not isinstance(pair, Exception)]
-        # Who is connected already does not notice.
-        answer = await known.request("/v1/items")
-        expect(answer.status == 200, f"beside {len(idle)} idle connections: {answer.status} {answer.error}")
+        # Neither who is connected already notices, nor who comes now.
+        for caller in (known, *(Connection(service.port, service.bearer) for _ in range(5))):
+            answer = await caller.request("/v1/items")
+            expect(answer.status == 200, f"beside {len(idle)} idle connections: {answer.status} {answer.error}")
+            slowest, answered = max(slowest, answer.seconds), answered + 1
+            if caller is not known:
+                caller.close()
     grown = service.memory() - before
     expect(grown < 40, f"{len(idle)} idle connections cost {grown:.0f} MB")
+    expect(slowest < 1, f"beside them an answer takes {slowest:.1f} s")
     began = time.monotonic()
-    # Nobody may hold a connection without a word for longer than the head may take; those beyond the limit are closed
-    # at once.
+    # Nobody may hold a connection without a word for longer than the head may take.
     closed = await asyncio.gather(*(ended(reader, 5) for reader, _ in idle))
     seconds = time.monotonic() - began
     # A full accept queue leaves a few open at this end alone; the first word tells.
@@ -344,10 +401,8 @@ async def idle_connections(service, count=10_000):
             expect(await ended(reader, 5), "an idle connection is still open")
     for _, writer in idle:
         writer.close()
-    again = await Connection(service.port, service.bearer).request("/v1/items")
-    expect(again.status == 200, f"then all are let in again: {again.status} {again.error}")
-    return (f"{len(idle)} idle connections: +{grown:.0f} MB, a caller that was there answered in "
-            f"{answer.seconds * 1000:.0f} ms, all closed after {seconds:.1f} s")
+    return (f"{len(idle)} idle connections: +{grown:.0f} MB, {answered} requests beside them answered, the slowest in "
+            f"{slowest * 1000:.0f} ms, all closed after {seconds:.1f} s")
 
 
 async def large_body(service):

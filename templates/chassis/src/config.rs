@@ -33,7 +33,7 @@ pub struct Server {
     pub host: IpAddr,
     /// 0 takes any free port.
     pub port: u16,
-    /// Connections beyond this many at once are closed as they come.
+    /// For each connection beyond this many at once the longest silent one is closed.
     pub max_connections: u32,
     /// A client that has not sent its headers by then, or nothing for so long, is cut off.
     #[serde(rename = "header_read_timeout_ms", deserialize_with = "millis")]
@@ -52,7 +52,7 @@ pub struct Server {
     pub rate_limit: RateLimits,
     /// Networks of the proxies in front, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Networks,
-    /// After SIGTERM, how long callers have to let go of their connections by themselves.
+    /// After SIGTERM, how long all are still let in while answers ask callers to close their connections.
     #[serde(rename = "linger_ms", deserialize_with = "millis")]
     pub linger: Duration,
     /// How long requests may go on after that.

@@ -1,10 +1,11 @@
-//! One connection: its requests one after the other, until its caller is silent for too long or the port drains.
+//! One connection: its requests one after the other, until its caller is silent for too long, another connection gets
+//! its place or the port drains.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,13 +19,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 use tower::Service;
 
 use crate::config::Server;
+use crate::connection_limit::{Place, Silence};
 
-/// For so long bytes are still taken from a connection after its last answer.
+/// For so long, and so many, bytes are still taken from a connection after its last answer.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_BYTES: u64 = 16 << 20;
 
 /// How a connection ended.
 #[derive(PartialEq, Eq)]
@@ -62,38 +65,57 @@ impl Connections {
         self.lingering.store(true, Relaxed);
     }
 
-    /// Serves one connection to its end.
+    /// Serves one connection to its end, or until it has lost its place.
     pub async fn serve<C>(
         &self,
-        mut connection: C,
+        connection: C,
         peer: SocketAddr,
+        place: Place,
         draining: watch::Receiver<bool>,
     ) where
         C: AsyncRead + AsyncWrite + Unpin,
     {
-        if self.answer_all(&mut connection, peer, draining).await == End::CutOff {
+        tokio::select! {
+            () = self.serve_to_the_end(connection, peer, place.silence(), draining) => {}
+            () = place.given_away() => {}
+        }
+    }
+
+    async fn serve_to_the_end<C>(
+        &self,
+        mut connection: C,
+        peer: SocketAddr,
+        silence: &Arc<Silence>,
+        draining: watch::Receiver<bool>,
+    ) where
+        C: AsyncRead + AsyncWrite + Unpin,
+    {
+        let end = self.answer_all(&mut connection, peer, silence, draining);
+        if end.await == End::CutOff {
             return;
         }
+        silence.start();
         // A caller that is still sending what was refused would not see the refusal: a connection that is closed with
         // unread bytes is reset.
-        let mut rest = [0; 4096];
-        let unread = async { while connection.read(&mut rest).await.is_ok_and(|read| read > 0) {} };
-        _ = timeout(LAST_WORDS, unread).await;
+        let mut unread = connection.take(LAST_BYTES);
+        let mut nowhere = tokio::io::sink();
+        _ = timeout(LAST_WORDS, tokio::io::copy(&mut unread, &mut nowhere)).await;
     }
 
     async fn answer_all<C>(
         &self,
         connection: &mut C,
         peer: SocketAddr,
+        silence: &Arc<Silence>,
         mut draining: watch::Receiver<bool>,
     ) -> End
     where
         C: AsyncRead + AsyncWrite + Unpin,
     {
-        let (silence, used) = (Silence::begin(), AtomicBool::new(false));
+        let used = AtomicBool::new(false);
         let service = service_fn(|request| {
             used.store(true, Relaxed);
-            self.answer(request, peer, &silence)
+            self.answer(request, peer, silence)
         });
         let connection = self
             .http
@@ -130,9 +152,9 @@ impl Connections {
         &self,
         mut request: Request<Incoming>,
         peer: SocketAddr,
-        silence: &Silence,
+        silence: &Arc<Silence>,
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> {
-        silence.set(None);
+        silence.end();
         request.extensions_mut().insert(ConnectInfo(peer));
         let answer = self.app.clone().call(request);
         let silence = silence.clone();
@@ -147,38 +169,10 @@ impl Connections {
     }
 }
 
-/// Since when the server waits for its caller: not while it works on a request or sends an answer.
-#[derive(Clone)]
-struct Silence(Arc<Mutex<Option<Instant>>>);
-
-impl Silence {
-    fn begin() -> Self {
-        Self(Arc::new(Mutex::new(Some(Instant::now()))))
-    }
-
-    fn set(&self, since: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
-    }
-
-    /// Completes when it has lasted for `limit`. Looks only now and then, so that a request costs no timer.
-    async fn longer_than(&self, limit: Duration) {
-        let mut look = Instant::now() + limit;
-        loop {
-            sleep_until(look).await;
-            let now = Instant::now();
-            let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            look = since.unwrap_or(now) + limit;
-            if look <= now {
-                return;
-            }
-        }
-    }
-}
-
 /// The body of an answer. When it is sent, the caller's turn begins.
 struct Answer {
     body: Body,
-    silence: Silence,
+    silence: Arc<Silence>,
 }
 
 impl hyper::body::Body for Answer {
@@ -203,6 +197,6 @@ impl hyper::body::Body for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        self.silence.set(Some(Instant::now()));
+        self.silence.start();
     }
 }

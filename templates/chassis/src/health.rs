@@ -1,11 +1,11 @@
 //! Probes, on a port apart from traffic so that overload cannot fail them.
 //!
 //! `/livez` touches nothing: a restart heals no dependency. `/readyz` is false while a dependency fails and from the
-//! moment the service is told to stop. `/startupz` is true once the service listens.
+//! moment the service is told to stop. `/startupz` is true once the service has what it needs and listens.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -27,10 +27,10 @@ pub type Outcome = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 pub struct Health(Arc<Shared>);
 
 struct Shared {
-    started: AtomicBool,
+    /// Set once the service has started.
+    checks: OnceLock<Checks>,
     draining: AtomicBool,
     check_timeout: Duration,
-    checks: Vec<Check>,
 }
 
 /// Collects readiness checks.
@@ -52,18 +52,17 @@ impl Checks {
 }
 
 impl Health {
-    pub fn new(admin: &Admin, checks: Checks) -> Self {
+    pub fn new(admin: &Admin) -> Self {
         Self(Arc::new(Shared {
-            started: AtomicBool::new(false),
+            checks: OnceLock::new(),
             draining: AtomicBool::new(false),
             check_timeout: admin.check_timeout,
-            checks: checks.0,
         }))
     }
 
-    /// The service listens.
-    pub fn set_started(&self) {
-        self.0.started.store(true, Relaxed);
+    /// The service listens, and is ready while these checks succeed.
+    pub fn set_started(&self, checks: Checks) {
+        _ = self.0.checks.set(checks);
     }
 
     /// The service stops: no new traffic, please.
@@ -83,25 +82,24 @@ impl Health {
 }
 
 async fn started(State(health): State<Health>) -> (StatusCode, &'static str) {
-    match health.0.started.load(Relaxed) {
-        true => (StatusCode::OK, "started"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+    match health.0.checks.get() {
+        Some(_) => (StatusCode::OK, "started"),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
     }
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, String) {
     let Shared {
-        started,
+        checks,
         draining,
         check_timeout,
-        checks,
     } = &*health.0;
     if draining.load(Relaxed) {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining".to_owned());
     }
-    if !started.load(Relaxed) {
+    let Some(Checks(checks)) = checks.get() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "starting".to_owned());
-    }
+    };
     for (dependency, check) in checks {
         let failure = match tokio::time::timeout(*check_timeout, check()).await {
             Ok(Ok(())) => continue,

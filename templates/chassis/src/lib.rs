@@ -9,8 +9,9 @@
 //! - [`inbound`]: the layers around every handler, in their order: [`request`] with [`security_headers`], [`admission`]
 //!   with [`rate_limit`] by [`client_address`].
 //! - [`problem`]: errors as `application/problem+json`, refusals by a layer too; [`extract`]: input that fails as one.
+//! - [`startup`]: wait for what the service needs.
 //! - [`serve`]: listen, serve, and on SIGTERM stop without dropping a request; [`shutdown`] is the signal, `connection` what
-//!   happens on each connection.
+//!   happens on each connection, `connection_limit` how many there are.
 //! - [`discovery`]: a service's name to its addresses.
 //! - `outbound` (feature `outbound`): calls to other services, through `fallback`, `retry`, `circuit_breaker` and
 //!   `balancer`.
@@ -27,6 +28,7 @@ pub mod circuit_breaker;
 pub mod client_address;
 pub mod config;
 mod connection;
+mod connection_limit;
 pub mod discovery;
 pub mod extract;
 #[cfg(feature = "outbound")]
@@ -49,6 +51,7 @@ pub mod serve;
 pub mod shutdown;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod startup;
 pub mod telemetry;
 pub mod trace_context;
 

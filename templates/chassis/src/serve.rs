@@ -1,60 +1,78 @@
-//! Listen, serve, stop without dropping a request. On SIGTERM readiness turns off; for a moment every answer asks its
-//! caller to close the connection, because a connection that the server closes may have a request on its way; then
-//! nobody is let in any more, requests in flight are finished, and the process ends.
+//! Listen, start, serve, stop without dropping a request. The probes answer from the beginning; callers are let in once
+//! the service has started. On SIGTERM readiness turns off; for a moment every answer asks its caller to close the
+//! connection, because a connection that the server closes may have a request on its way, and because the news that it
+//! stops takes time to reach those who would open another; then nobody is let in any more, requests in flight are
+//! finished, and the process ends.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use crate::config::{Admin, Server};
 use crate::connection::Connections;
-use crate::health::Health;
+use crate::connection_limit::ConnectionLimit;
+use crate::health::{Checks, Health};
 use crate::{Error, shutdown};
 
 /// How long to wait when the system has no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that the system holds until they are accepted.
+const BACKLOG: u32 = 1024;
 
-/// Both ports are taken; nothing is served yet.
+/// Both ports are taken; nobody can connect yet.
 pub struct Listening {
-    traffic: std::net::TcpListener,
-    admin: std::net::TcpListener,
+    traffic: TcpSocket,
+    admin: TcpSocket,
     limits: Server,
     health: Health,
 }
 
-/// Serves `app` and the probes until SIGTERM or Ctrl-C, then drains.
+/// Serves until SIGTERM or Ctrl-C, then drains. `start` makes what is served, and may wait for what it needs.
 pub async fn serve(
     server: &Server,
     admin: &Admin,
-    health: Health,
-    app: Router,
+    start: impl Future<Output = Result<(Router, Checks), Error>>,
 ) -> Result<(), Error> {
-    listen(server, admin, health)?
-        .serve_until(app, shutdown::signal())
+    listen(server, admin)?
+        .serve_until(start, shutdown::signal())
         .await
 }
 
 /// Takes both ports.
-pub fn listen(server: &Server, admin: &Admin, health: Health) -> Result<Listening, Error> {
-    let take = |section: &str, address: SocketAddr| {
-        let listener = std::net::TcpListener::bind(address).map_err(|error| {
-            format!("cannot listen on {address} (`{section}.host`, `{section}.port`): {error}")
-        })?;
-        listener.set_nonblocking(true)?;
-        Ok::<_, Error>(listener)
-    };
+pub fn listen(server: &Server, admin: &Admin) -> Result<Listening, Error> {
     Ok(Listening {
         traffic: take("server", server.address())?,
         admin: take("admin", admin.address())?,
         limits: server.clone(),
-        health,
+        health: Health::new(admin),
     })
+}
+
+fn take(section: &str, address: SocketAddr) -> Result<TcpSocket, Error> {
+    let bound = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // Or a service that is started again waits for the connections that it had before.
+        #[cfg(not(windows))]
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    };
+    bound().map_err(|error| cannot_listen(section, address, &error))
+}
+
+fn cannot_listen(section: &str, address: SocketAddr, error: &io::Error) -> Error {
+    format!("cannot listen on {address} (`{section}.host`, `{section}.port`): {error}").into()
 }
 
 impl Listening {
@@ -66,23 +84,33 @@ impl Listening {
         self.admin.local_addr()
     }
 
-    /// Serves until `stop` completes, then drains. The probes answer to the very end.
+    /// Starts and serves until `stop` completes, then drains. The probes answer from the first moment to the last.
     pub async fn serve_until(
         self,
-        app: Router,
+        start: impl Future<Output = Result<(Router, Checks), Error>>,
         stop: impl Future<Output = ()>,
     ) -> Result<(), Error> {
         let (traffic_address, admin_address) = (self.traffic_address()?, self.admin_address()?);
-        let admin = Port::open(self.admin, self.health.router(), &self.limits)?;
-        let traffic = Port::open(self.traffic, app, &self.limits)?;
-        self.health.set_started();
+        let admin = Port::open("admin", self.admin, self.health.router(), &self.limits)?;
+        let mut stop = pin!(stop);
+        let (app, checks) = tokio::select! {
+            biased;
+            started = start => started?,
+            () = &mut stop => {
+                tracing::info!("stopped before it had started");
+                return Ok(());
+            }
+        };
+        let traffic = Port::open("server", self.traffic, app, &self.limits)?;
+        self.health.set_started(checks);
         tracing::info!(traffic = %traffic_address, admin = %admin_address, "listening");
 
         stop.await;
 
         self.health.set_draining();
-        tracing::info!(connections = traffic.open_connections(), "stopping");
-        traffic.linger().await;
+        tracing::info!(connections = traffic.places.taken(), "stopping");
+        traffic.connections.linger();
+        sleep(self.limits.linger).await;
         if traffic.drain().await {
             tracing::info!("stopped");
         } else {
@@ -96,45 +124,34 @@ impl Listening {
 /// A port that is being served.
 struct Port {
     connections: Arc<Connections>,
-    limits: Server,
-    /// A permit for each connection.
-    slots: Arc<Semaphore>,
+    places: Arc<ConnectionLimit>,
+    drain: Duration,
     draining: watch::Sender<bool>,
     acceptor: JoinHandle<()>,
 }
 
 impl Port {
-    fn open(listener: std::net::TcpListener, app: Router, limits: &Server) -> io::Result<Self> {
+    fn open(section: &str, socket: TcpSocket, app: Router, limits: &Server) -> Result<Self, Error> {
+        let address = socket.local_addr()?;
+        let listener = socket
+            .listen(BACKLOG)
+            .map_err(|error| cannot_listen(section, address, &error))?;
         let connections = Arc::new(Connections::new(app, limits));
-        let slots = Arc::new(Semaphore::new(limits.max_connections as usize));
+        let places = Arc::new(ConnectionLimit::new(limits.max_connections));
         let (draining, told) = watch::channel(false);
         let door = Door {
             connections: connections.clone(),
-            slots: slots.clone(),
+            places: places.clone(),
             draining: told,
             full: false,
         };
-        let acceptor = tokio::spawn(accept(TcpListener::from_std(listener)?, door));
         Ok(Self {
             connections,
-            limits: limits.clone(),
-            slots,
+            places,
+            drain: limits.drain,
             draining,
-            acceptor,
+            acceptor: tokio::spawn(accept(listener, door)),
         })
-    }
-
-    fn open_connections(&self) -> usize {
-        self.limits.max_connections as usize - self.slots.available_permits()
-    }
-
-    /// Gives callers the time to let go of their connections by themselves.
-    async fn linger(&self) {
-        self.connections.linger();
-        let since = Instant::now();
-        while self.open_connections() > 0 && since.elapsed() < self.limits.linger {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
     }
 
     /// Lets nobody in any more and waits for those inside. Whether they finished in time.
@@ -142,10 +159,9 @@ impl Port {
         self.draining.send_replace(true);
         let finished = async {
             _ = self.acceptor.await;
-            _ = self.slots.acquire_many(self.limits.max_connections).await;
+            self.places.all_left().await;
         };
-        let finished = tokio::time::timeout(self.limits.drain, finished).await;
-        finished.is_ok()
+        tokio::time::timeout(self.drain, finished).await.is_ok()
     }
 }
 
@@ -170,7 +186,7 @@ async fn accept(listener: TcpListener, mut door: Door) {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(error, "cannot accept connections");
                 }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -189,29 +205,28 @@ async fn accept(listener: TcpListener, mut door: Door) {
 /// Where connections come in.
 struct Door {
     connections: Arc<Connections>,
-    slots: Arc<Semaphore>,
+    places: Arc<ConnectionLimit>,
     draining: watch::Receiver<bool>,
-    /// The last one was refused.
+    /// The last one found no free place.
     full: bool,
 }
 
 impl Door {
-    /// Serves a connection in the background. One beyond the limit is closed at once: its caller learns it in time to
-    /// go elsewhere, where a full queue would let it wait for nothing.
+    /// Serves a connection in the background. One for which there is no place is closed at once: its caller learns it in
+    /// time to go elsewhere, where a full queue would let it wait for nothing.
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let Ok(slot) = self.slots.clone().try_acquire_owned() else {
-            if !std::mem::replace(&mut self.full, true) {
-                tracing::warn!("refusing connections: `server.max_connections` are open");
-            }
+        let was_full = std::mem::replace(&mut self.full, self.places.is_full());
+        if self.full && !was_full {
+            tracing::warn!("`server.max_connections` are open: the longest silent ones are closed");
+        }
+        let Some(place) = self.places.take() else {
             return;
         };
-        self.full = false;
         let (connections, draining) = (self.connections.clone(), self.draining.clone());
         tokio::spawn(async move {
             // An answer in small pieces would wait for the caller's acknowledgement of each.
             _ = stream.set_nodelay(true);
-            connections.serve(stream, peer, draining).await;
-            drop(slot);
+            connections.serve(stream, peer, place, draining).await;
         });
     }
 }

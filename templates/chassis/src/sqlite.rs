@@ -1,16 +1,18 @@
 //! The service's own SQLite database: nobody else opens it, and the service brings its schema up to date itself.
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlSafeStr, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqlitePool};
 
 use crate::Error;
 use crate::config::millis;
 use crate::health::Outcome;
+use crate::startup::{Failure, wait_for};
 
 /// Where the data is and how to get at it.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,38 +32,34 @@ pub struct Sqlite {
 /// A step of the schema: its number, what it does, its SQL. Steps that have run are never edited.
 pub type Step = (i64, &'static str, &'static str);
 
-/// Opens the database and applies the steps that it lacks.
+/// Opens the database and applies the steps that it lacks. Waits for one that is not there yet, or locked.
 pub async fn open(config: &Sqlite, schema: &[Step]) -> Result<SqlitePool, Error> {
-    let in_memory = config.path == ":memory:";
-    if !in_memory && let Some(directory) = Path::new(&config.path).parent() {
-        std::fs::create_dir_all(directory).map_err(|error| {
-            format!(
-                "cannot make {} (`store.path`): {error}",
-                directory.display()
-            )
-        })?;
-    }
+    wait_for("store", || try_to_open(config, schema)).await
+}
+
+async fn try_to_open(config: &Sqlite, schema: &[Step]) -> Result<SqlitePool, Failure> {
+    let path = Path::new(&config.path);
     let options = SqliteConnectOptions::new()
-        .filename(&config.path)
-        .create_if_missing(true)
+        .filename(path)
         .foreign_keys(true)
         .busy_timeout(config.busy_timeout)
         // Readers and the writer do not block each other; a crash of the process loses nothing.
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal);
     let pool = SqlitePoolOptions::new().acquire_timeout(config.acquire_timeout);
-    let pool = if in_memory {
+    let pool = if config.path == ":memory:" {
         // Each connection would be a database of its own, and gone with it.
         pool.max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
     } else {
-        pool.max_connections(config.max_connections)
+        make(path, &options).await?;
+        only_to(path, pool.max_connections(config.max_connections))
     };
     let pool = pool
         .connect_with(options)
         .await
-        .map_err(|error| format!("cannot open {} (`store.path`): {error}", config.path))?;
+        .map_err(|error| cannot("open", path, error))?;
     let steps = schema.iter().map(|(number, what, sql)| {
         Migration::new(
             *number,
@@ -71,11 +69,71 @@ pub async fn open(config: &Sqlite, schema: &[Step]) -> Result<SqlitePool, Error>
             false,
         )
     });
-    Migrator::with_migrations(steps.collect())
-        .run(&pool)
+    match Migrator::with_migrations(steps.collect()).run(&pool).await {
+        Ok(()) => Ok(pool),
+        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+            Err(cannot("bring up to date", path, error))
+        }
+        // Another version of the service has been here.
+        Err(error) => Err(Failure::Never(told("bring up to date", path, &error))),
+    }
+}
+
+/// Makes the file and its directory where they are missing. Only at the start: a file that vanishes later is not replaced
+/// by an empty one.
+async fn make(path: &Path, options: &SqliteConnectOptions) -> Result<(), Failure> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)
+            .map_err(|error| Failure::NotYet(told("make the directory of", path, &error)))?;
+    }
+    let made = options.clone().create_if_missing(true).connect().await;
+    let made = made.map_err(|error| cannot("make", path, error))?;
+    made.close()
         .await
-        .map_err(|error| format!("cannot bring {} up to date: {error}", config.path))?;
-    Ok(pool)
+        .map_err(|error| cannot("make", path, error))
+}
+
+fn cannot(what: &str, path: &Path, error: sqlx::Error) -> Failure {
+    let told = told(what, path, &error);
+    match is_unavailable(&error) {
+        true => Failure::NotYet(told),
+        false => Failure::Never(told),
+    }
+}
+
+fn told(what: &str, path: &Path, error: &dyn std::error::Error) -> Error {
+    format!("cannot {what} {} (`store.path`): {error}", path.display()).into()
+}
+
+/// Lets go of connections to a file that another one has taken the place of: they would read and write what nobody sees.
+fn only_to(path: &Path, pool: SqlitePoolOptions) -> SqlitePoolOptions {
+    let path = path.to_owned();
+    // Which file was there, and since when.
+    let seen = Arc::new(Mutex::new((identity(&path), Instant::now())));
+    pool.before_acquire(move |_, connection| {
+        let now = identity(&path);
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.0 != now {
+            *seen = (now, Instant::now());
+        }
+        let is_younger = connection.age < seen.1.elapsed();
+        Box::pin(std::future::ready(Ok(now.is_some() && is_younger)))
+    })
+}
+
+/// What tells a file from another of the same name.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<impl Copy + PartialEq + use<>> {
+    use std::os::unix::fs::MetadataExt;
+    let file = std::fs::metadata(path).ok()?;
+    // The number may be given again, to the next file.
+    Some((file.dev(), file.ino(), file.created().ok()))
+}
+
+/// What tells a file from another of the same name. A file that is open keeps its name here.
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<impl Copy + PartialEq + use<>> {
+    path.exists().then_some(())
 }
 
 /// A readiness check: the database can be written to. `SELECT 1` would not even open the file.

@@ -9,7 +9,7 @@ use axum::extract::ConnectInfo;
 use axum::routing::get;
 use chassis::client_address::Networks;
 use chassis::config::{Admin, Server};
-use chassis::health::{Checks, Health};
+use chassis::health::Checks;
 use chassis::rate_limit::RateLimits;
 use chassis::serve;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -40,27 +40,37 @@ fn limits() -> Server {
 /// A server of `app`, on a port of its own.
 struct Running {
     address: SocketAddr,
+    admin: SocketAddr,
     stop: oneshot::Sender<()>,
     served: JoinHandle<Result<(), String>>,
 }
 
 fn start(limits: &Server, app: Router) -> Running {
+    start_with(limits, async move { app })
+}
+
+/// A server of what `app` makes, once it has made it.
+fn start_with(limits: &Server, app: impl Future<Output = Router> + Send + 'static) -> Running {
     let admin = Admin {
         host: limits.host,
         port: 0,
         check_timeout: Duration::from_secs(1),
     };
-    let health = Health::new(&admin, Checks::default());
-    let listening = serve::listen(limits, &admin, health).unwrap();
-    let address = listening.traffic_address().unwrap();
+    let listening = serve::listen(limits, &admin).unwrap();
+    let (address, admin) = (
+        listening.traffic_address().unwrap(),
+        listening.admin_address().unwrap(),
+    );
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(async move {
+        let start = async { Ok((app.await, Checks::default())) };
         let stopped = async { _ = stopped.await };
-        let served = listening.serve_until(app, stopped).await;
+        let served = listening.serve_until(start, stopped).await;
         served.map_err(|error| error.to_string())
     });
     Running {
         address,
+        admin,
         stop,
         served,
     }
@@ -84,7 +94,19 @@ fn held() -> (Router, Arc<Notify>, Arc<Notify>) {
 }
 
 async fn connect(server: &Running) -> TcpStream {
-    TcpStream::connect(server.address).await.unwrap()
+    connect_to(server.address).await
+}
+
+async fn connect_to(address: SocketAddr) -> TcpStream {
+    let until = Instant::now() + Duration::from_secs(5);
+    loop {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return stream,
+            // It has not started yet.
+            Err(_) if Instant::now() < until => sleep(Duration::from_millis(1)).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 /// What comes next, in one piece because it is small; empty when the connection was closed.
@@ -103,29 +125,51 @@ async fn ask(stream: &mut TcpStream, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_are_closed_and_a_free_place_is_given_again() {
+async fn a_full_port_gives_the_longest_silent_place_to_the_next_caller() {
+    let (app, entered, leave) = held();
     let limits = Server {
-        max_connections: 2,
+        max_connections: 3,
         ..limits()
     };
-    let server = start(&limits, fine());
-    let (mut first, mut second) = (connect(&server).await, connect(&server).await);
-    assert!(ask(&mut first, "/").await.ends_with("fine"));
-    assert!(ask(&mut second, "/").await.ends_with("fine"));
+    let server = start(&limits, app);
+    let mut busy = connect(&server).await;
+    let busy = tokio::spawn(async move { ask(&mut busy, "/held").await });
+    entered.notified().await;
+    let (mut silent, mut used) = (connect(&server).await, connect(&server).await);
+    assert!(ask(&mut silent, "/").await.ends_with("fine"));
+    assert!(ask(&mut used, "/").await.ends_with("fine"));
+    // Any number of them.
+    for _ in 0..10 {
+        let mut next = connect(&server).await;
+        assert!(ask(&mut next, "/").await.ends_with("fine"));
+        assert!(ask(&mut used, "/").await.ends_with("fine"));
+    }
+    assert_eq!(receive(&mut silent).await, "");
+    leave.notify_one();
+    assert!(busy.await.unwrap().starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn beside_as_many_requests_as_there_are_places_nobody_is_let_in_until_one_is_free() {
+    let (app, entered, leave) = held();
+    let limits = Server {
+        max_connections: 1,
+        ..limits()
+    };
+    let server = start(&limits, app);
+    let mut first = connect(&server).await;
+    let first = tokio::spawn(async move { ask(&mut first, "/held").await });
+    entered.notified().await;
     let began = Instant::now();
     assert_eq!(receive(&mut connect(&server).await).await, "");
     assert!(began.elapsed() < Duration::from_secs(1), "at once");
-    assert!(ask(&mut first, "/").await.ends_with("fine"));
-    drop(second);
-    let again = async {
-        while !ask(&mut connect(&server).await, "/")
+    leave.notify_one();
+    assert!(first.await.unwrap().starts_with("HTTP/1.1 200"));
+    assert!(
+        ask(&mut connect(&server).await, "/")
             .await
             .ends_with("fine")
-        {
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(Duration::from_secs(5), again).await.unwrap();
+    );
 }
 
 #[tokio::test]
@@ -203,4 +247,42 @@ async fn a_request_that_does_not_end_is_given_up_after_the_drain() {
     let served = timeout(Duration::from_secs(5), server.served).await;
     served.unwrap().unwrap().unwrap();
     asking.abort();
+}
+
+#[tokio::test]
+async fn while_the_service_waits_for_what_it_needs_the_probes_say_so() {
+    let ready = Arc::new(Notify::new());
+    let waits = ready.clone();
+    let server = start_with(&limits(), async move {
+        waits.notified().await;
+        fine()
+    });
+    let mut probe = connect_to(server.admin).await;
+    for (path, answer) in [
+        ("/livez", "HTTP/1.1 200"),
+        ("/startupz", "HTTP/1.1 503"),
+        ("/readyz", "HTTP/1.1 503"),
+    ] {
+        assert!(ask(&mut probe, path).await.starts_with(answer), "{path}");
+    }
+    let refused = TcpStream::connect(server.address).await;
+    assert!(refused.is_err(), "nobody waits for an answer meanwhile");
+    ready.notify_one();
+    assert!(
+        ask(&mut connect(&server).await, "/")
+            .await
+            .ends_with("fine")
+    );
+    for path in ["/startupz", "/readyz"] {
+        let answer = ask(&mut probe, path).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_still_waits_stops_at_once() {
+    let server = start_with(&limits(), std::future::pending());
+    server.stop.send(()).unwrap();
+    let served = timeout(Duration::from_secs(5), server.served).await;
+    served.unwrap().unwrap().unwrap();
 }

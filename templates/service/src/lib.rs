@@ -27,8 +27,8 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use chassis::auth::{self, Verifier};
 //% endif
-use chassis::health::{Checks, Health};
-use chassis::{Error, Identity};
+use chassis::health::Checks;
+use chassis::{Error, Identity, inbound};
 
 pub use config::Config;
 //% if store == "sqlite"
@@ -41,8 +41,14 @@ pub const SERVICE: Identity = Identity {
     env_prefix: "EXAMPLE_SERVICE",
 };
 
-/// Opens what the service needs. Returns its routes, not yet behind the chassis's layers, and its health.
-pub async fn build(config: &Config) -> Result<(Router, Health), Error> {
+/// Opens what the service needs, and puts its routes behind the chassis's layers.
+pub async fn start(config: &Config) -> Result<(Router, Checks), Error> {
+    let (routes, checks) = build(config).await?;
+    Ok((inbound::protect(routes, &config.server), checks))
+}
+
+/// The routes, not yet behind the chassis's layers, and what must be well for them to answer.
+pub async fn build(config: &Config) -> Result<(Router, Checks), Error> {
     //% if auth == "jwt"
     let verifier = Verifier::new(&SERVICE, &config.auth)?;
     //% endif
@@ -65,5 +71,5 @@ pub async fn build(config: &Config) -> Result<(Router, Health), Error> {
     //% if auth == "jwt"
     let routes = routes.route_layer(from_fn_with_state(verifier, auth::require));
     //% endif
-    Ok((routes, Health::new(&config.admin, checks)))
+    Ok((routes, checks))
 }

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 //% if auth == "jwt"
 use chassis::auth::print_dev_token;
 //% endif
-use chassis::{health, inbound, serve, telemetry};
+use chassis::{health, serve, telemetry};
 
 //% if auth == "jwt"
 use example_service::routes::SCOPES;
 //% endif
-use example_service::{Config, SERVICE, build};
+use example_service::{Config, SERVICE, start};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -39,7 +39,5 @@ async fn run() -> Result<(), chassis::Error> {
         //% endif
     }
     telemetry::init(&SERVICE, &config.log)?;
-    let (routes, health) = build(&config).await?;
-    let app = inbound::protect(routes, &config.server);
-    serve::serve(&config.server, &config.admin, health, app).await
+    serve::serve(&config.server, &config.admin, start(&config)).await
 }

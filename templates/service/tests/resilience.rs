@@ -222,8 +222,7 @@ async fn without_a_token_for_this_service_nobody_gets_in() {
 
 #[tokio::test]
 async fn shutdown_finishes_what_is_in_flight_and_drops_no_connection() {
-    let mut config = config();
-    config.server.linger = Duration::from_secs(60);
+    let config = config();
     let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let held = {
         let (entered, leave) = (entered.clone(), leave.clone());
@@ -237,24 +236,35 @@ async fn shutdown_finishes_what_is_in_flight_and_drops_no_connection() {
         .route("/held", held)
         .route("/fine", get(async || "fine"));
     let app = inbound::protect(routes, &config.server);
-    let health = Health::new(&config.admin, Checks::default());
-    let listening = serve::listen(&config.server, &config.admin, health).unwrap();
+    let listening = serve::listen(&config.server, &config.admin).unwrap();
     let traffic = listening.traffic_address().unwrap();
     let admin = listening.admin_address().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(async move {
         let stopped = async { _ = stopped.await };
-        let served = listening.serve_until(app, stopped).await;
+        let start = async { Ok((app, Checks::default())) };
+        let served = listening.serve_until(start, stopped).await;
         served.map_err(|error| error.to_string())
     });
 
+    let mut probe = TcpStream::connect(admin).await;
+    while probe.is_err() {
+        sleep(Duration::from_millis(1)).await;
+        probe = TcpStream::connect(admin).await;
+    }
+    let mut probe = probe.unwrap();
+    while ask(&mut probe, "/startupz")
+        .await
+        .starts_with("HTTP/1.1 503")
+    {
+        sleep(Duration::from_millis(1)).await;
+    }
     let mut idle = TcpStream::connect(traffic).await.unwrap();
     let answer = ask(&mut idle, "/fine").await;
     assert!(!answer.contains("connection: close"), "{answer}");
     let mut busy = TcpStream::connect(traffic).await.unwrap();
     let in_flight = tokio::spawn(async move { ask(&mut busy, "/held").await });
     entered.notified().await;
-    let mut probe = TcpStream::connect(admin).await.unwrap();
     assert!(ask(&mut probe, "/readyz").await.starts_with("HTTP/1.1 200"));
 
     stop.send(()).unwrap();
@@ -286,9 +296,12 @@ async fn shutdown_finishes_what_is_in_flight_and_drops_no_connection() {
 async fn a_failing_dependency_turns_readiness_off_and_leaves_liveness_alone() {
     let config = config();
     let checks = Checks::default().add("broker", || Box::pin(async { Err("gone".into()) }));
-    let health = Health::new(&config.admin, checks);
-    health.set_started();
+    let health = Health::new(&config.admin);
     let app = health.router();
+    for (path, status) in [("/readyz", 503), ("/livez", 200), ("/startupz", 503)] {
+        assert_eq!(send(&app, get_path(path)).await.status, status, "{path}");
+    }
+    health.set_started(checks);
     for (path, status) in [("/readyz", 503), ("/livez", 200), ("/startupz", 200)] {
         assert_eq!(send(&app, get_path(path)).await.status, status, "{path}");
     }

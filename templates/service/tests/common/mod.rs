@@ -1,11 +1,14 @@
 //! The service as `main` assembles it, in this process: no port, a database in memory.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
 use chassis::inbound;
 use serde_json::Value;
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 //% if auth == "jwt"
@@ -16,6 +19,9 @@ pub const KEY: &str = "a key of 32 bytes, for tests only";
 //% else
 use example_service::{Config, build};
 //% endif
+
+/// More than any limit of the service: what takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The defaults, with no port, file or key of the machine.
 pub fn config() -> Config {
@@ -81,12 +87,9 @@ pub struct Answer {
 }
 
 pub async fn send(app: &Router, request: Request<Body>) -> Answer {
-    let response = app
-        .clone()
-        .oneshot(request)
-        .await
-        .expect("the router always answers");
-    answer(response).await
+    let response = timeout(PATIENCE, app.clone().oneshot(request)).await;
+    let response = response.expect("an answer comes in time");
+    answer(response.expect("the router always answers")).await
 }
 
 async fn answer(response: Response) -> Answer {
