@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::Limited;
@@ -74,10 +74,13 @@ impl Admission {
         if told.is_some_and(|length| length > self.body_limit) {
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE));
         }
-        Ok(request.map(|body| {
+        let mut request = request.map(|body| {
             let limited = Limited::new(body, self.body_limit);
             Body::new(DeadlineBody::new(self.body_timeout, limited))
-        }))
+        });
+        // The extractors' own limit would be a second one.
+        DefaultBodyLimit::disable().apply(&mut request);
+        Ok(request)
     }
 }
 

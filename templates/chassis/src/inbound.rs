@@ -6,7 +6,6 @@
 //! 3. `auth::require`, which the service puts around its own routes.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use tower::ServiceBuilder;
 
 use crate::admission::AdmissionLayer;
@@ -19,8 +18,6 @@ pub fn protect(app: Router, limits: &Server) -> Router {
     app.with_state(()).layer(
         ServiceBuilder::new()
             .layer(RequestLayer)
-            .layer(AdmissionLayer::new(limits))
-            // Instead of the limit that axum's extractors have by themselves.
-            .layer(DefaultBodyLimit::max(limits.body_limit_bytes)),
+            .layer(AdmissionLayer::new(limits)),
     )
 }
