@@ -78,7 +78,11 @@ fn unrendered_templates_parse_in_their_own_language() {
         let entry = entry.unwrap();
         if entry.file_type().is_file() {
             let path = entry.path().to_str().unwrap();
-            let text = std::fs::read_to_string(path).unwrap();
+            let mut text = std::fs::read_to_string(path).unwrap();
+            if path.ends_with(".json") {
+                // It has no comments for tags to stand in.
+                text = text.split_inclusive('\n').filter(|line| !is_tag(line)).collect();
+            }
             assert_parses(path.trim_end_matches(".tera"), &text, path);
         }
     }

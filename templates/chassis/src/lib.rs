@@ -9,6 +9,7 @@
 //! - [`inbound`]: the layers around every handler, in their order: [`request`] with [`security_headers`], [`admission`]
 //!   with [`rate_limit`] by [`client_address`].
 //! - [`problem`]: errors as `application/problem+json`, refusals by a layer too; [`extract`]: input that fails as one.
+//! - [`openapi`]: serves the document that says so to callers; with the feature `openapi`, writes it from the code.
 //! - [`startup`]: wait for what the service needs.
 //! - [`serve`]: listen, serve, and on SIGTERM stop without dropping a request; [`shutdown`] is the signal, `connection` what
 //!   happens on each connection, `connection_limit` how many there are.
@@ -39,6 +40,7 @@ pub mod http_client;
 pub mod inbound;
 pub mod log_writer;
 pub mod metrics;
+pub mod openapi;
 #[cfg(feature = "outbound")]
 pub mod outbound;
 pub mod problem;

@@ -4,15 +4,25 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// What a caller learns about a failure. Never put internals into `detail`: log them.
+/// What a caller learns about a failure.
+// Never put internals into `detail`: log them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Problem {
     #[serde(serialize_with = "as_number")]
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "u16", range(min = 400, max = 599))
+    )]
     status: StatusCode,
     title: &'static str,
+    /// What is wrong with this very request.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
     detail: Option<String>,
+    /// To ask about it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
     request_id: Option<String>,
     /// Seconds until a retry makes sense.
     #[serde(skip)]

@@ -24,7 +24,7 @@ use crate::{metrics, security_headers};
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longer ids would bloat every log line of the request.
-const MAX_REQUEST_ID: usize = 128;
+pub const MAX_REQUEST_ID: usize = 128;
 /// A request that no route is for.
 const UNMATCHED: &str = "unmatched";
 

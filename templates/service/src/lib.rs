@@ -4,7 +4,7 @@
 //% if calls
 //! - [`clients`]: the services that it calls.
 //% endif
-//! - [`routes`]: what it answers.
+//! - [`routes`]: what it answers, as `openapi.json` tells callers.
 //% if store == "sqlite"
 //! - [`store`]: its data, which nobody else touches.
 //! - `error`: what a caller learns when the store fails.
@@ -17,6 +17,8 @@ pub mod config;
 //% if store == "sqlite"
 mod error;
 //% endif
+#[cfg(test)]
+mod openapi;
 pub mod routes;
 //% if store == "sqlite"
 pub mod store;
@@ -40,6 +42,9 @@ pub const SERVICE: Identity = Identity {
     version: env!("CARGO_PKG_VERSION"),
     env_prefix: "EXAMPLE_SERVICE",
 };
+
+/// What callers may rely on. A test writes it from the code and holds it equal.
+pub const OPENAPI: &str = include_str!("../openapi.json");
 
 /// Opens what the service needs, and puts its routes behind the chassis's layers.
 pub async fn start(config: &Config) -> Result<(Router, Checks), Error> {
@@ -71,5 +76,6 @@ pub async fn build(config: &Config) -> Result<(Router, Checks), Error> {
     //% if auth == "jwt"
     let routes = routes.route_layer(from_fn_with_state(verifier, auth::require));
     //% endif
+    let routes = routes.merge(chassis::openapi::router(OPENAPI));
     Ok((routes, checks))
 }

@@ -8,15 +8,15 @@ use axum::routing::{get, post, put};
 use chassis::auth;
 //% endif
 use chassis::extract::{Json, Path, Query};
+#[cfg(test)]
+use chassis::openapi::Operation;
 use chassis::problem::Problem;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Draft, Item, Store};
+use crate::store::{Draft, Item, MAX_NAME, MAX_QUANTITY, Store};
 
 const DEFAULT_PAGE: u32 = 50;
 const MAX_PAGE: u32 = 100;
-const MAX_NAME: usize = 100;
-const MAX_QUANTITY: u32 = 1_000_000;
 
 //% if auth == "jwt"
 const READ: &str = "items:read";
@@ -40,19 +40,48 @@ pub fn router(store: Store) -> Router {
     reads.merge(writes).with_state(store)
 }
 
+/// The same for `openapi.json`: handlers say what they take and give, and words say the rest.
+#[cfg(test)]
+pub fn operations() -> Vec<Operation> {
+    let reads = [
+        Operation::get("/v1/items", list).named("listItems", "Lists items, page by page"),
+        Operation::get("/v1/items/{id}", read).named("readItem", "Reads an item"),
+    ];
+    let writes = [
+        Operation::post("/v1/items", create)
+            .named("createItem", "Makes an item")
+            .creates()
+            .refuses(409, "Another item has this name."),
+        Operation::put("/v1/items/{id}", replace)
+            .named("replaceItem", "Replaces an item")
+            .refuses(409, "Another item has this name."),
+        Operation::delete("/v1/items/{id}", remove).named("deleteItem", "Deletes an item"),
+    ];
+    //% if auth == "jwt"
+    let reads = reads.map(|read| read.scope(READ));
+    let writes = writes.map(|write| write.scope(WRITE));
+    //% endif
+    reads.into_iter().chain(writes).collect()
+}
+
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Page {
+    #[cfg_attr(test, schemars(range(min = 1, max = MAX_PAGE)))]
+    #[cfg_attr(test, schemars(extend("default" = DEFAULT_PAGE)))]
     limit: Option<u32>,
     /// `next` of the page before.
     cursor: Option<i64>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Items {
     items: Vec<Item>,
     /// Ask for the next page with `?cursor=`; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "i64"))]
     next: Option<i64>,
 }
 
@@ -106,9 +135,11 @@ async fn remove(State(store): State<Store>, Path(id): Path<i64>) -> Result<Statu
 }
 
 fn checked(draft: Draft) -> Result<Draft, Problem> {
-    let problem = if draft.name.trim().is_empty() {
-        "`name` must not be empty".to_owned()
-    } else if draft.name.chars().count() > MAX_NAME {
+    let name = &draft.name;
+    let begins = name.starts_with(|first: char| !first.is_whitespace());
+    let problem = if !begins || name.contains(char::is_control) {
+        "`name` must not be empty, begin with a space or hold control characters".to_owned()
+    } else if name.chars().count() > MAX_NAME {
         format!("`name` must have {MAX_NAME} characters at most")
     } else if draft.quantity > MAX_QUANTITY {
         format!("`quantity` must be {MAX_QUANTITY} at most")

@@ -7,6 +7,8 @@ use axum::routing::post;
 use chassis::auth;
 //% endif
 use chassis::extract::Json;
+#[cfg(test)]
+use chassis::openapi::Operation;
 use chassis::problem::Problem;
 use serde::{Deserialize, Serialize};
 
@@ -27,9 +29,21 @@ pub fn router() -> Router {
     Router::new().route("/v1/echo", echo)
 }
 
+/// The same for `openapi.json`: handlers say what they take and give, and words say the rest.
+#[cfg(test)]
+pub fn operations() -> Vec<Operation> {
+    let echo = Operation::post("/v1/echo", echo).named("echo", "Says again what it is told");
+    //% if auth == "jwt"
+    let echo = echo.scope(ECHO);
+    //% endif
+    vec![echo]
+}
+
 #[derive(Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Echo {
+    #[cfg_attr(test, schemars(length(max = MAX_MESSAGE)))]
     message: String,
 }
 

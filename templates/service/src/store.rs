@@ -5,6 +5,11 @@ use chassis::sqlite::{self, Sqlite, Step};
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 
+pub const MAX_NAME: usize = 100;
+pub const MAX_QUANTITY: u32 = 1_000_000;
+#[cfg(test)]
+const NAME: &str = r"^[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+
 const SCHEMA: &[Step] = &[(1, "items", include_str!("../migrations/0001_items.sql"))];
 
 #[derive(Clone)]
@@ -13,6 +18,7 @@ pub struct Store {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Item {
     pub id: i64,
     pub name: String,
@@ -21,9 +27,15 @@ pub struct Item {
 
 /// An item before it is stored.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Draft {
+    /// Begins with no space and holds no control characters.
+    #[cfg_attr(test, schemars(length(min = 1, max = MAX_NAME)))]
+    #[cfg_attr(test, schemars(regex(pattern = NAME)))]
     pub name: String,
+    #[cfg_attr(test, schemars(range(max = MAX_QUANTITY)))]
+    #[serde(deserialize_with = "chassis::extract::whole")]
     pub quantity: u32,
 }
 

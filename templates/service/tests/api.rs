@@ -32,7 +32,8 @@ async fn an_item_lives_from_post_to_delete() {
     let found = call(&service, "GET", location, Value::Null).await;
     assert_eq!((found.status.as_u16(), &found.body), (200, &created.body));
 
-    let more = json!({ "name": "tea", "quantity": 3 });
+    // Some callers write all numbers so.
+    let more = json!({ "name": "tea", "quantity": 3.0 });
     let replaced = call(&service, "PUT", location, more).await;
     assert_eq!(
         (replaced.status.as_u16(), &replaced.body["quantity"]),
@@ -118,7 +119,28 @@ async fn bad_input_is_a_problem_that_says_what_is_wrong() {
         (
             "POST",
             "/v1/items",
+            json!({ "name": "x\u{7}", "quantity": 2 }),
+            422,
+            "control characters",
+        ),
+        (
+            "POST",
+            "/v1/items",
             json!({ "name": "x", "quantity": -1 }),
+            422,
+            "quantity",
+        ),
+        (
+            "POST",
+            "/v1/items",
+            json!({ "name": "x", "quantity": 1.5 }),
+            422,
+            "quantity",
+        ),
+        (
+            "POST",
+            "/v1/items",
+            json!({ "name": "x", "quantity": 1e30 }),
             422,
             "quantity",
         ),

@@ -4,6 +4,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use chassis::config::ConfigError;
+#[cfg(test)]
+use chassis::openapi::Operation;
 use chassis::outbound::{Answer, CallError, Dependency};
 use chassis::problem::Problem;
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,8 @@ const PATH: &str = "/v1/example-callee";
 pub struct Client(Dependency);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "example-callee.Item"))]
 pub struct Item {
     pub name: String,
     pub quantity: u32,
@@ -50,12 +54,23 @@ pub fn router(client: Client) -> Router {
     Router::new().route(PATH, get(list)).with_state(client)
 }
 
+/// The same for `openapi.json`.
+#[cfg(test)]
+pub fn operations() -> [Operation; 1] {
+    [Operation::get(PATH, list)
+        .named("example-callee.list", "Passes on what it lists")
+        .refuses(502, "It gives no answer that can be used.")]
+}
+
 /// What callers get.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "example-callee.Items"))]
 struct Items {
     items: Vec<Item>,
     /// Set when this is a copy: how old it is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "u64"))]
     stale_seconds: Option<u64>,
 }
 

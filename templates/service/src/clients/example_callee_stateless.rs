@@ -5,6 +5,8 @@ use axum::extract::State;
 use axum::routing::post;
 use chassis::config::ConfigError;
 use chassis::extract::Json;
+#[cfg(test)]
+use chassis::openapi::Operation;
 use chassis::outbound::{CallError, Dependency};
 use chassis::problem::Problem;
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,8 @@ const PATH: &str = "/v1/example-callee";
 pub struct Client(Dependency);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "example-callee.Echo"))]
 pub struct Echo {
     pub message: String,
 }
@@ -42,6 +46,14 @@ impl Client {
 /// An example of a route that lives on another service.
 pub fn router(client: Client) -> Router {
     Router::new().route(PATH, post(echo)).with_state(client)
+}
+
+/// The same for `openapi.json`.
+#[cfg(test)]
+pub fn operations() -> [Operation; 1] {
+    [Operation::post(PATH, echo)
+        .named("example-callee.echo", "Has it say something again")
+        .refuses(502, "It gives no answer that can be used.")]
 }
 
 async fn echo(
