@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::{Method, StatusCode};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::queue::Batch;
 use crate::metrics::METHODS;
@@ -90,7 +90,7 @@ impl Batch for Lines {
         let lines = self.text.split_inclusive(|byte| *byte == b'\n');
         let records = lines.zip(&self.times);
         let records = records.map(|(line, time)| OtlpLogRecord::of(line, *time));
-        let records = records.collect::<Result<Vec<_>, _>>()?;
+        let records = records.collect::<Vec<_>>();
         envelope(
             "resourceLogs",
             "scopeLogs",
@@ -246,8 +246,12 @@ impl<'a> OtlpSpan<'a> {
 
 impl OtlpLogRecord {
     /// The same fields as in the line, by the same names.
-    fn of(line: &[u8], time: SystemTime) -> serde_json::Result<Self> {
-        let mut fields: serde_json::Map<String, Value> = serde_json::from_slice(line)?;
+    fn of(line: &[u8], time: SystemTime) -> Self {
+        let mut fields: Map<String, Value> = serde_json::from_slice(line).unwrap_or_else(|_| {
+            // It must not take the whole batch with it.
+            let line = String::from_utf8_lossy(line).into_owned();
+            Map::from_iter([("message".to_owned(), line.into())])
+        });
         // The resource says these.
         for known in ["timestamp", "service", "version"] {
             fields.remove(known);
@@ -274,7 +278,7 @@ impl OtlpLogRecord {
             let key = key.into();
             Some(Attribute { key, value })
         });
-        Ok(Self {
+        Self {
             time_unix_nano: nanos(time),
             observed_time_unix_nano: nanos(time),
             severity_number: match severity_text.as_str() {
@@ -289,7 +293,7 @@ impl OtlpLogRecord {
             attributes: attributes.collect(),
             trace_id,
             span_id,
-        })
+        }
     }
 }
 
