@@ -18,6 +18,8 @@ pub fn data_directory(service: &str) -> String {
 /// Where secrets are mounted.
 const SECRETS: &str = "/etc/secrets";
 
+const TELEMETRY: &str = "OTEL_";
+
 /// A line of the ConfigMap's source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Variable {
@@ -69,11 +71,7 @@ pub fn resolve(service: &Service, system: &System, stateful: bool, notes: &mut V
         }
         if let Some(value) = settings.env.get(name) {
             if variable.secret {
-                notes.push(Note::about(
-                    &service.name,
-                    format!("{name} is a secret, and msvc.toml is no place for one: it was left out"),
-                    format!("remove it from [deploy.services.{}.env]", service.name),
-                ));
+                notes.push(misplaced_secret(name, service));
             } else {
                 environment.add(name, &value.0, Some("From msvc.toml."));
                 has_data_path |= value.0.contains(&data);
@@ -102,11 +100,25 @@ pub fn resolve(service: &Service, system: &System, stateful: bool, notes: &mut V
             ));
         }
     }
-    for name in settings.env.keys().filter(|name| reads(name).is_none()) {
+    for (name, value) in settings.env.iter().filter(|(name, _)| reads(name).is_none()) {
+        if is_of_telemetry(name) {
+            environment.add(name, &value.0, Some("From msvc.toml."));
+        } else if name.starts_with(TELEMETRY) {
+            notes.push(misplaced_secret(name, service));
+        } else {
+            notes.push(Note::about(
+                &service.name,
+                format!("never reads {name}: it was left out"),
+                format!("remove it from [deploy.services.{}.env] of msvc.toml", service.name),
+            ));
+        }
+    }
+    let collector = elsewhere.iter().chain([&settings.env]).find_map(|env| env.get("OTEL_EXPORTER_OTLP_ENDPOINT"));
+    if let Some(collector) = collector {
         notes.push(Note::about(
             &service.name,
-            format!("never reads {name}: it was left out"),
-            format!("remove it from [deploy.services.{}.env] of msvc.toml", service.name),
+            format!("sends its traces and logs to {}, and no network policy lets it out", collector.0),
+            "allow egress to the collector with a NetworkPolicy in an overlay",
         ));
     }
     if stateful && !has_data_path {
@@ -120,6 +132,19 @@ pub fn resolve(service: &Service, system: &System, stateful: bool, notes: &mut V
     environment.share_comments();
     notes.extend(environment.secret_note(service, system));
     environment
+}
+
+/// Whether it is a variable of OpenTelemetry, which programs read without naming it. Headers hold credentials.
+pub fn is_of_telemetry(name: &str) -> bool {
+    name.starts_with(TELEMETRY) && !name.ends_with("_HEADERS")
+}
+
+fn misplaced_secret(name: &str, service: &Service) -> Note {
+    Note::about(
+        &service.name,
+        format!("{name} is a secret, and msvc.toml is no place for one: it was left out"),
+        format!("remove it from [deploy.services.{}.env]", service.name),
+    )
 }
 
 /// `AUTH__KEY` of `ORDERS__AUTH__KEY`.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Target;
 use super::config::{EnvConfig, ServiceInEnv};
+use super::environment::is_of_telemetry;
 use super::image::{self, Image, Pin};
 use super::note::Note;
 use super::render::scalar;
@@ -232,7 +233,7 @@ fn patches(env: Env, workload: &Workload, here: &ServiceInEnv) -> Vec<Patch> {
 fn values(env: Env, workload: &Workload, here: &ServiceInEnv, system: &System, notes: &mut Vec<Note>) -> Option<ConfigEntry> {
     let mut literals = Vec::new();
     for (name, value) in &here.env {
-        if workload.plain_variables.contains(name) {
+        if workload.plain_variables.contains(name) || is_of_telemetry(name) {
             literals.push(scalar(&format!("{name}={}", value.0)));
         } else {
             notes.push(Note::about(

@@ -3,7 +3,8 @@
 //! One file a practice:
 //!
 //! - [`config`]: defaults, file, environment; every knob checked before anything starts.
-//! - [`telemetry`]: one JSON line per event on standard output, by way of [`log_writer`]; [`trace_context`] ties lines of several services together.
+//! - [`telemetry`]: one JSON line per event on standard output, by way of [`log_writer`]; [`trace_context`] ties lines of several services together;
+//!   [`otlp`] sends logs and traces to a central store.
 //! - [`metrics`]: request rate, errors and durations, for Prometheus.
 //! - [`health`]: `/livez`, `/readyz`, `/startupz` and `/metrics` on the admin port.
 //! - [`inbound`]: the layers around every handler, in their order: [`request`] with [`security_headers`], [`admission`]
@@ -16,7 +17,7 @@
 //! - [`discovery`]: a service's name to its addresses.
 //! - `outbound` (feature `outbound`): calls to other services, through `fallback`, `retry`, `circuit_breaker` and
 //!   `balancer`.
-//! - `auth` (feature `jwt`): who is calling and what they may do; `http_client` reads the issuer's keys.
+//! - `auth` (feature `jwt`): who is calling and what they may do; [`http_client`] reads the issuer's keys.
 //! - `sqlite` (feature `sqlite`): the service's own database.
 
 pub mod admission;
@@ -35,12 +36,12 @@ pub mod extract;
 #[cfg(feature = "outbound")]
 pub mod fallback;
 pub mod health;
-#[cfg(feature = "jwt")]
 pub mod http_client;
 pub mod inbound;
 pub mod log_writer;
 pub mod metrics;
 pub mod openapi;
+pub mod otlp;
 #[cfg(feature = "outbound")]
 pub mod outbound;
 pub mod problem;

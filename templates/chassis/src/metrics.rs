@@ -26,7 +26,7 @@ pub const DURATION_BUCKETS: [f64; 13] = [
 ];
 
 /// Methods that are told apart. Callers can make up others, and must not make up time series.
-const METHODS: [Method; 7] = [
+pub const METHODS: [Method; 7] = [
     Method::GET,
     Method::POST,
     Method::PUT,

@@ -1,5 +1,5 @@
 //! What is done for each request, around everything else: it gets an id and a place in a trace, its answer gets the
-//! security headers, its failure becomes a problem, a panic becomes a failure, and it is counted and logged.
+//! security headers, its failure becomes a problem, a panic becomes a failure, and it is counted, logged and traced.
 //!
 //! One layer does it all, because each layer of its own costs more than its work.
 
@@ -20,7 +20,7 @@ use tower::{Layer, Service};
 
 use crate::problem::{self, Problem};
 use crate::trace_context::{self, TraceContext};
-use crate::{metrics, security_headers};
+use crate::{metrics, otlp, security_headers};
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longer ids would bloat every log line of the request.
@@ -55,7 +55,11 @@ impl RequestContext {
 
     /// The pattern of the route, so that paths with ids are one.
     pub fn route(&self) -> &str {
-        self.route.as_ref().map_or(UNMATCHED, MatchedPath::as_str)
+        self.matched_route().unwrap_or(UNMATCHED)
+    }
+
+    pub fn matched_route(&self) -> Option<&str> {
+        self.route.as_ref().map(MatchedPath::as_str)
     }
 }
 
@@ -181,6 +185,7 @@ fn after_panic(_: &(dyn Any + Send)) -> Response {
 fn record(request: &Arc<RequestContext>, status: StatusCode, began: Instant) {
     let took = began.elapsed();
     metrics::HTTP.record(request.route(), &request.method, status, took);
+    otlp::answered(request, status, took);
     if tracing::enabled!(tracing::Level::INFO) {
         CURRENT.sync_scope(request.clone(), || {
             let latency_ms = took.as_micros() as f64 / 1000.0;

@@ -20,6 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::Identity;
 use crate::config::{ConfigError, Log, invalid};
 use crate::log_writer::LogWriter;
+use crate::otlp;
 use crate::request::{self, RequestContext};
 use crate::trace_context::hex;
 
@@ -36,22 +37,27 @@ pub fn init(service: &Identity, log: &Log) -> Result<(), ConfigError> {
     let refused = |error: &dyn fmt::Display| invalid("log", format!("cannot be set up: {error}"));
     let writer = LogWriter::start(std::io::stdout()).map_err(|error| refused(&error))?;
     let writer = WRITER.get_or_init(|| writer);
-    let lines = JsonLines::new(service, |line: &[u8]| writer.write(line));
+    let lines = JsonLines::new(service, |line: &[u8]| {
+        writer.write(line);
+        otlp::logged(line);
+    });
     tracing_subscriber::registry()
         .with(lines.with_filter(levels))
         .try_init()
         .map_err(|error| refused(&error))?;
+    otlp::start(service, |name| std::env::var(name).ok())?;
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);
         tracing::error!(at, "{}", panic.payload_as_str().unwrap_or("panic"));
         // It may be the last line.
-        flush();
+        writer.flush();
     }));
     Ok(())
 }
 
-/// Waits until all lines so far are written. The process must not end before.
+/// Waits until all that was logged is written, and exported where that is wanted. The process must not end before.
 pub fn flush() {
+    otlp::flush();
     if let Some(writer) = WRITER.get() {
         writer.flush();
     }

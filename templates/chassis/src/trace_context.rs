@@ -6,6 +6,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use fastrand::Rng;
 
+use crate::otlp;
+
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Where this request stands in its trace. A handler finds it in the request's extensions.
@@ -14,6 +16,9 @@ pub struct TraceContext {
     pub trace_id: u128,
     /// This service's own part of the trace.
     pub span_id: u64,
+    /// The part that it was asked for by, if any.
+    pub parent_id: Option<u64>,
+    /// Whether its spans are exported, here and in the services that are called.
     pub sampled: bool,
 }
 
@@ -23,11 +28,12 @@ impl TraceContext {
         let caller = headers
             .get(TRACEPARENT)
             .and_then(|value| parse(value.to_str().ok()?));
-        let (trace_id, sampled) = caller.unwrap_or_else(|| (long_random(), true));
+        let trace_id = caller.map_or_else(long_random, |caller| caller.trace_id);
         Self {
             trace_id,
             span_id: random(),
-            sampled,
+            parent_id: caller.map(|caller| caller.span_id),
+            sampled: otlp::is_sampled(trace_id, caller.map(|caller| caller.sampled)),
         }
     }
 
@@ -40,6 +46,7 @@ impl TraceContext {
     pub fn child(self) -> Self {
         Self {
             span_id: random(),
+            parent_id: Some(self.span_id),
             ..self
         }
     }
@@ -83,8 +90,16 @@ pub fn hex(number: u128) -> [u8; 32] {
     digits
 }
 
-/// Trace id and sampling of a `traceparent`. Later versions may append fields; version `ff` and zero ids are invalid.
-fn parse(value: &str) -> Option<(u128, bool)> {
+/// What a `traceparent` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Caller {
+    trace_id: u128,
+    span_id: u64,
+    sampled: bool,
+}
+
+/// Later versions may append fields; version `ff` and zero ids are invalid.
+fn parse(value: &str) -> Option<Caller> {
     let mut fields = value.split('-');
     let (version, trace, parent, flags) = (
         fields.next()?,
@@ -104,8 +119,12 @@ fn parse(value: &str) -> Option<(u128, bool)> {
         return None;
     }
     let trace_id = u128::from_str_radix(trace, 16).ok().filter(|id| *id != 0)?;
-    u64::from_str_radix(parent, 16).ok().filter(|id| *id != 0)?;
-    Some((trace_id, u8::from_str_radix(flags, 16).ok()? & 1 == 1))
+    let span_id = u64::from_str_radix(parent, 16).ok().filter(|id| *id != 0)?;
+    Some(Caller {
+        trace_id,
+        span_id,
+        sampled: u8::from_str_radix(flags, 16).ok()? & 1 == 1,
+    })
 }
 
 #[cfg(test)]
@@ -114,19 +133,23 @@ mod tests {
 
     #[test]
     fn a_valid_parent_is_continued_and_nothing_else_is() {
-        let trace = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
+        let caller = |sampled| Caller {
+            trace_id: 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736,
+            span_id: 0x00f0_67aa_0ba9_02b7,
+            sampled,
+        };
         for (value, expected) in [
             (
                 "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-                Some((trace, true)),
+                Some(caller(true)),
             ),
             (
                 "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
-                Some((trace, false)),
+                Some(caller(false)),
             ),
             (
                 "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-new",
-                Some((trace, true)),
+                Some(caller(true)),
             ),
             (
                 "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-new",
@@ -163,6 +186,7 @@ mod tests {
         let there = TraceContext::of_request(&headers);
         assert_eq!(there.trace_id, here.trace_id);
         assert_ne!(there.span_id, here.span_id);
+        assert_eq!(there.parent_id, Some(here.span_id));
         let sent = headers[TRACEPARENT].to_str().unwrap();
         assert!(sent.contains(&format!("-{:016x}-", here.span_id)), "{sent}");
     }

@@ -242,6 +242,29 @@ fn a_service_that_reads_its_issuers_keys_shares_none() {
     assert!(notes.contains("in one environment only"), "{notes}");
 }
 
+/// No code names the variables that every OpenTelemetry program knows.
+#[test]
+fn a_service_is_told_where_its_telemetry_goes() {
+    let plan = |config: &'static str| {
+        let manifests = Case { name: String::new(), services: vec![service("orders")], edges: vec![], config }.plan();
+        (texts(&manifests).values().cloned().collect::<String>(), notes(&manifests).join("\n"))
+    };
+    let collector = "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector.observability:4318";
+    for config in [
+        "services.orders.env.OTEL_EXPORTER_OTLP_ENDPOINT = 'http://collector.observability:4318'",
+        "env.prod.services.orders.env.OTEL_EXPORTER_OTLP_ENDPOINT = 'http://collector.observability:4318'",
+    ] {
+        let (manifests, notes) = plan(config);
+        assert!(manifests.contains(collector), "{manifests}");
+        assert!(notes.contains("sends its traces and logs to http://collector.observability:4318, and no network"), "{notes}");
+        assert!(!notes.contains("left out"), "{notes}");
+    }
+    let (manifests, notes) = plan("services.orders.env.OTEL_EXPORTER_OTLP_HEADERS = 'key=open'");
+    assert!(!manifests.contains("key=open") && notes.contains("OTEL_EXPORTER_OTLP_HEADERS is a secret"), "{notes}");
+    let (_, notes) = plan("");
+    assert!(!notes.contains("traces"), "{notes}");
+}
+
 #[test]
 fn secrets_are_files_where_the_code_can_read_files() {
     let mut orders = with_store(Store::Postgres);

@@ -114,7 +114,7 @@ impl IssuerKeys {
     pub(super) fn new(config: &Jwks, url: &str) -> Result<Self, ConfigError> {
         let shared = Arc::new(Shared {
             url: config.check(url)?,
-            client: HttpClient::new(config.ca_file.as_deref())
+            client: HttpClient::with_tls(config.ca_file.as_deref())
                 .map_err(|error| invalid("auth.jwks.ca_file", error.to_string()))?,
             config: config.clone(),
             known: watch::Sender::new(Known {

@@ -2,12 +2,13 @@
 
 use std::task::{Context, Poll};
 
-use axum::http::{Request, Response};
+use axum::http::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use tokio::time::Instant;
 use tower::{BoxError, Layer, Service};
 
 use super::{BoxFuture, is_failure, metrics};
+use crate::otlp;
 use crate::trace_context::TraceContext;
 
 /// Around each attempt to call the service of this name.
@@ -45,19 +46,27 @@ where
     }
 
     fn call(&mut self, mut request: Request<Bytes>) -> Self::Future {
-        if let Some(context) = TraceContext::current() {
-            context.child().inject(request.headers_mut());
+        let trace = TraceContext::current().map(TraceContext::child);
+        if let Some(trace) = trace {
+            trace.inject(request.headers_mut());
         }
         let timed = Timed {
             dependency: self.dependency,
+            trace,
+            method: request.method().clone(),
             began: Instant::now(),
             result: "timed_out",
+            outcome: Err("timeout"),
         };
         let answer = self.inner.call(request);
         Box::pin(async move {
             let mut timed = timed;
             let result = answer.await;
             timed.result = if is_failure(&result) { "failed" } else { "ok" };
+            timed.outcome = result
+                .as_ref()
+                .map(Response::status)
+                .map_err(|_| "connection");
             result
         })
     }
@@ -66,12 +75,20 @@ where
 /// An attempt that is dropped has run out of time.
 struct Timed {
     dependency: &'static str,
+    /// `None` outside of a request.
+    trace: Option<TraceContext>,
+    method: Method,
     began: Instant,
     result: &'static str,
+    outcome: Result<StatusCode, &'static str>,
 }
 
 impl Drop for Timed {
     fn drop(&mut self) {
-        metrics::attempt(self.dependency, self.result, self.began.elapsed());
+        let took = self.began.elapsed();
+        metrics::attempt(self.dependency, self.result, took);
+        if let Some(trace) = self.trace {
+            otlp::called(trace, self.dependency, &self.method, self.outcome, took);
+        }
     }
 }
