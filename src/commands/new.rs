@@ -94,6 +94,7 @@ fn plan(args: &New, name: ServiceName, place: Place) -> miette::Result<Planned> 
         store: args.store.into(),
         discovery: args.discovery.into(),
         auth: args.auth.into(),
+        tls: args.tls.into(),
         public: args.public,
         calls: calls.clone(),
     };

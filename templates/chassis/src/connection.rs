@@ -17,11 +17,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::Service;
 
 use crate::config::Server;
+#[cfg(feature = "server-tls")]
+use crate::tls::server::Acceptor;
 
 /// For so long bytes are still taken from a connection after its last answer.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -41,6 +44,8 @@ pub struct Connections {
     limits: Server,
     http: http1::Builder,
     lingering: AtomicBool,
+    #[cfg(feature = "server-tls")]
+    tls: Option<Acceptor>,
 }
 
 impl Connections {
@@ -54,7 +59,15 @@ impl Connections {
             limits: limits.clone(),
             http,
             lingering: AtomicBool::new(false),
+            #[cfg(feature = "server-tls")]
+            tls: None,
         }
+    }
+
+    /// Each connection begins with TLS.
+    #[cfg(feature = "server-tls")]
+    pub fn with_tls(self, tls: Option<Acceptor>) -> Self {
+        Self { tls, ..self }
     }
 
     /// From now on every answer asks its caller to close the connection.
@@ -62,13 +75,34 @@ impl Connections {
         self.lingering.store(true, Relaxed);
     }
 
-    /// Serves one connection to its end.
-    pub async fn serve<C>(
+    /// Serves one connection to its end, after its TLS handshake where there is one.
+    pub async fn admit(
         &self,
-        mut connection: C,
+        stream: TcpStream,
         peer: SocketAddr,
         draining: watch::Receiver<bool>,
-    ) where
+    ) {
+        #[cfg(feature = "server-tls")]
+        if let Some(tls) = &self.tls {
+            let mut told = draining.clone();
+            let leave = async {
+                _ = told.changed().await;
+                sleep(self.limits.linger).await;
+            };
+            let secured = tokio::select! {
+                secured = tls.accept(stream, peer, self.limits.header_read_timeout) => secured,
+                () = leave => None,
+            };
+            if let Some(stream) = secured {
+                self.serve(stream, peer, draining).await;
+            }
+            return;
+        }
+        self.serve(stream, peer, draining).await;
+    }
+
+    async fn serve<C>(&self, mut connection: C, peer: SocketAddr, draining: watch::Receiver<bool>)
+    where
         C: AsyncRead + AsyncWrite + Unpin,
     {
         if self.answer_all(&mut connection, peer, draining).await == End::CutOff {

@@ -10,15 +10,14 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-use crate::Error;
+use crate::{Error, tls};
 
 pub struct HttpClient {
     tls: TlsConnector,
@@ -27,21 +26,14 @@ pub struct HttpClient {
 impl HttpClient {
     /// Trusts the certificate authorities of a PEM file, or those of the system.
     pub fn new(ca_file: Option<&Path>) -> Result<Self, Error> {
-        let mut roots = RootCertStore::empty();
-        if let Some(file) = ca_file {
-            let unreadable = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-            let certificates =
-                CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))?;
-            for certificate in certificates {
-                let certificate = certificate.map_err(|error| unreadable(&error))?;
-                roots.add(certificate).map_err(|error| unreadable(&error))?;
+        let roots = match ca_file {
+            Some(file) => {
+                let unreadable = |error| format!("{}: {error}", file.display());
+                tls::authorities(file).map_err(unreadable)?
             }
-        } else {
-            // A system may hold certificates that nobody can read: the others count.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+            None => tls::system_authorities(),
+        };
+        let config = ClientConfig::builder_with_provider(tls::provider())
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();

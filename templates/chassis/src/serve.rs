@@ -15,6 +15,8 @@ use tokio::task::JoinHandle;
 use crate::config::{Admin, Server};
 use crate::connection::Connections;
 use crate::health::Health;
+#[cfg(feature = "server-tls")]
+use crate::tls::server::{Acceptor, ServerTls};
 use crate::{Error, shutdown};
 
 /// How long to wait when the system has no room for another connection.
@@ -26,6 +28,8 @@ pub struct Listening {
     admin: std::net::TcpListener,
     limits: Server,
     health: Health,
+    #[cfg(feature = "server-tls")]
+    tls: Option<Acceptor>,
 }
 
 /// Serves `app` and the probes until SIGTERM or Ctrl-C, then drains.
@@ -36,6 +40,21 @@ pub async fn serve(
     app: Router,
 ) -> Result<(), Error> {
     listen(server, admin, health)?
+        .serve_until(app, shutdown::signal())
+        .await
+}
+
+/// Like [`serve`], with TLS on the traffic port. Probes stay plain: who asks them has no certificate.
+#[cfg(feature = "server-tls")]
+pub async fn serve_tls(
+    server: &Server,
+    tls: &ServerTls,
+    admin: &Admin,
+    health: Health,
+    app: Router,
+) -> Result<(), Error> {
+    listen(server, admin, health)?
+        .with_tls(tls)?
         .serve_until(app, shutdown::signal())
         .await
 }
@@ -54,10 +73,19 @@ pub fn listen(server: &Server, admin: &Admin, health: Health) -> Result<Listenin
         admin: take("admin", admin.address())?,
         limits: server.clone(),
         health,
+        #[cfg(feature = "server-tls")]
+        tls: None,
     })
 }
 
 impl Listening {
+    /// Traffic over TLS only. Reads the certificates, which needs a tokio runtime.
+    #[cfg(feature = "server-tls")]
+    pub fn with_tls(self, tls: &ServerTls) -> Result<Self, Error> {
+        let tls = Some(Acceptor::new(tls)?);
+        Ok(Self { tls, ..self })
+    }
+
     pub fn traffic_address(&self) -> io::Result<SocketAddr> {
         self.traffic.local_addr()
     }
@@ -73,8 +101,12 @@ impl Listening {
         stop: impl Future<Output = ()>,
     ) -> Result<(), Error> {
         let (traffic_address, admin_address) = (self.traffic_address()?, self.admin_address()?);
-        let admin = Port::open(self.admin, self.health.router(), &self.limits)?;
-        let traffic = Port::open(self.traffic, app, &self.limits)?;
+        let probes = Connections::new(self.health.router(), &self.limits);
+        let admin = Port::open(self.admin, probes, &self.limits)?;
+        let traffic = Connections::new(app, &self.limits);
+        #[cfg(feature = "server-tls")]
+        let traffic = traffic.with_tls(self.tls);
+        let traffic = Port::open(self.traffic, traffic, &self.limits)?;
         self.health.set_started();
         tracing::info!(traffic = %traffic_address, admin = %admin_address, "listening");
 
@@ -104,8 +136,12 @@ struct Port {
 }
 
 impl Port {
-    fn open(listener: std::net::TcpListener, app: Router, limits: &Server) -> io::Result<Self> {
-        let connections = Arc::new(Connections::new(app, limits));
+    fn open(
+        listener: std::net::TcpListener,
+        connections: Connections,
+        limits: &Server,
+    ) -> io::Result<Self> {
+        let connections = Arc::new(connections);
         let slots = Arc::new(Semaphore::new(limits.max_connections as usize));
         let (draining, told) = watch::channel(false);
         let door = Door {
@@ -210,7 +246,7 @@ impl Door {
         tokio::spawn(async move {
             // An answer in small pieces would wait for the caller's acknowledgement of each.
             _ = stream.set_nodelay(true);
-            connections.serve(stream, peer, draining).await;
+            connections.admit(stream, peer, draining).await;
             drop(slot);
         });
     }

@@ -41,5 +41,11 @@ async fn run() -> Result<(), chassis::Error> {
     telemetry::init(&SERVICE, &config.log)?;
     let (routes, health) = build(&config).await?;
     let app = inbound::protect(routes, &config.server);
-    serve::serve(&config.server, &config.admin, health, app).await
+    //% if tls == "mesh"
+    let server = serve::serve(&config.server, &config.admin, health, app);
+    //% else
+    let tls = &config.server_tls;
+    let server = serve::serve_tls(&config.server, tls, &config.admin, health, app);
+    //% endif
+    server.await
 }

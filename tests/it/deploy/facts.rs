@@ -63,6 +63,7 @@ pub fn service(name: &str) -> Service {
         store: found(Store::None),
         discovery: None,
         auth: None,
+        tls: None,
         public: None,
         calls: Vec::new(),
         liveness: found("/livez".into()),
