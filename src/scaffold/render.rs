@@ -67,6 +67,8 @@ pub fn render(path: &str, template: &str, spec: &ServiceSpec, callees: &[Callee]
 /// The forms in which templates name a called service.
 fn names(callee: &Callee) -> BTreeMap<&'static str, String> {
     let Callee { name, port, protected, tls, .. } = callee;
+    // Its certificate is for a name.
+    let (scheme, host) = if *tls == Tls::Mesh { ("http", "127.0.0.1") } else { ("https", "localhost") };
     let names = [
         ("name", name.to_string()),
         ("crate_name", name.crate_name()),
@@ -75,7 +77,8 @@ fn names(callee: &Callee) -> BTreeMap<&'static str, String> {
         ("api", callee.api().to_owned()),
         ("auth", if *protected { "jwt" } else { "none" }.to_owned()),
         ("tls", tls.to_string()),
-        ("scheme", if *tls == Tls::Mesh { "http" } else { "https" }.to_owned()),
+        ("scheme", scheme.to_owned()),
+        ("local", format!("{scheme}://{host}:{port}")),
     ];
     names.into()
 }
