@@ -46,10 +46,15 @@ fn a_name_of_any_length_leaves_the_code_formatted() {
     for name in ["a", "service", "test-x", &"n".repeat(LONGEST_CALLEE - 2), &"n".repeat(63)] {
         for store in [Store::Sqlite, Store::None] {
             // A name that long is formatted by a first `cargo fmt`, as `new` says.
-            let calls = if name.len() > LONGEST_CALLEE { vec![] } else { vec![format!("{name}-x").parse().unwrap()] };
-            let root = workspace(&format!("named-{}-{store}", name.len()), &[ServiceSpec { store, calls, ..spec(name) }]);
-            cargo(root.path(), &["fmt", "--all", "--check"]);
-            cargo(root.path(), &["metadata", "--locked", "--format-version=1"]);
+            let called = format!("{}-x", &name[..name.len().min(LONGEST_CALLEE - 2)]);
+            let calls = if name.len() > LONGEST_CALLEE { vec![] } else { vec![called.parse().unwrap()] };
+            for (own, tls) in [(Tls::Mesh, Tls::Mesh), (Tls::Mtls, Tls::Rustls)] {
+                let specs =
+                    [ServiceSpec { store, calls: calls.clone(), tls: own, ..spec(name) }, ServiceSpec { tls, ..spec(&called) }];
+                let root = workspace(&format!("named-{}-{store}-{own}", name.len()), &specs);
+                cargo(root.path(), &["fmt", "--all", "--check"]);
+                cargo(root.path(), &["metadata", "--locked", "--format-version=1"]);
+            }
         }
     }
 }

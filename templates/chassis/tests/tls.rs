@@ -8,20 +8,28 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::http::Request;
+use axum::http::uri::Scheme;
 use axum::routing::get;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use chassis::balancer::{Balancer, Transport};
 use chassis::client_address::Networks;
 use chassis::config::{Admin, Server};
+use chassis::discovery::Origin;
 use chassis::health::{Checks, Health};
 use chassis::rate_limit::RateLimits;
-use chassis::serve;
+use chassis::serve::{self, Listening};
 use chassis::tls::client::{ClientTls, Connector};
 use chassis::tls::server::ServerTls;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::HandshakeKind;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
+use tower::ServiceExt;
 
 const MS: Duration = Duration::from_millis(1);
 const RELOAD: Duration = Duration::from_millis(10);
@@ -146,6 +154,17 @@ fn limits() -> Server {
 
 /// Serves until the test ends.
 fn start(limits: &Server, tls: &ServerTls) -> Result<SocketAddr, String> {
+    let listening = listen(limits, tls)?;
+    let address = listening.traffic_address().unwrap();
+    tokio::spawn(listening.serve_until(fine(), std::future::pending()));
+    Ok(address)
+}
+
+fn fine() -> Router {
+    Router::new().route("/", get(async || "fine"))
+}
+
+fn listen(limits: &Server, tls: &ServerTls) -> Result<Listening, String> {
     let admin = Admin {
         host: limits.host,
         port: 0,
@@ -153,11 +172,7 @@ fn start(limits: &Server, tls: &ServerTls) -> Result<SocketAddr, String> {
     };
     let health = Health::new(&admin, Checks::default());
     let listening = serve::listen(limits, &admin, health).unwrap();
-    let listening = listening.with_tls(tls).map_err(|error| error.to_string())?;
-    let address = listening.traffic_address().unwrap();
-    let app = Router::new().route("/", get(async || "fine"));
-    tokio::spawn(listening.serve_until(app, std::future::pending()));
-    Ok(address)
+    listening.with_tls(tls).map_err(|error| error.to_string())
 }
 
 /// What a caller gets, on a connection of its own.
@@ -298,6 +313,78 @@ async fn who_speaks_no_tls_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_handshake_that_does_not_end_does_not_hold_up_the_drain() {
+    let authority = Authority::new();
+    let files = Certificates::new(&authority, authority.sign("orders"));
+    let listening = listen(&limits(), &files.server()).unwrap();
+    let address = listening.traffic_address().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(async move {
+        let stopped = async { _ = stopped.await };
+        let served = listening.serve_until(fine(), stopped).await;
+        served.map_err(|error| error.to_string())
+    });
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    silent.write_all(b"\x16\x03\x01").await.unwrap();
+    assert!(is_fine(&ask(address, &files.client(), "orders").await));
+    stop.send(()).unwrap();
+    let served = timeout(Duration::from_secs(5), served).await;
+    served.expect("it drains").unwrap().unwrap();
+}
+
+/// A session that is resumed would show none, though it may have run out by then.
+#[tokio::test]
+async fn who_must_show_a_certificate_shows_it_each_time() {
+    let authority = Authority::new();
+    let files = Certificates::new(&authority, authority.sign("orders"));
+    for (tls, expected) in [
+        (files.server(), HandshakeKind::Resumed),
+        (files.mutual(), HandshakeKind::Full),
+    ] {
+        let server = start(&limits(), &tls).unwrap();
+        let caller = Connector::new(&files.identified()).unwrap();
+        let mut last = None;
+        for _ in 0..2 {
+            let stream = TcpStream::connect(server).await.unwrap();
+            let mut stream = caller.connect("orders", stream).await.unwrap();
+            assert!(is_fine(&request(&mut stream).await));
+            last = stream.get_ref().1.handshake_kind();
+        }
+        assert_eq!(last, Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn calls_go_to_who_shows_a_certificate_for_the_host_of_the_url() {
+    let authority = Authority::new();
+    for (name, is_believed) in [("127.0.0.1", true), ("stock", false)] {
+        let files = Certificates::new(&authority, authority.sign(name));
+        let server = start(&limits(), &files.mutual()).unwrap();
+        let origin = Origin {
+            scheme: Scheme::HTTPS,
+            authority: server.to_string().parse().unwrap(),
+            path: String::new(),
+        };
+        let transport = Transport {
+            connect_timeout: 500 * MS,
+            response_limit: 1024,
+            refresh: 100 * MS,
+            avoid: 100 * MS,
+        };
+        let tls = Connector::new(&files.identified()).unwrap();
+        let stock = Balancer::over_tls("stock", vec![origin], transport, &tls);
+        let answer = stock.oneshot(Request::get("/").body(Bytes::new()).unwrap());
+        match answer.await {
+            Ok(answer) => assert!(is_believed && answer.body() == "fine"),
+            Err(error) => {
+                let told = format!("{error:?}");
+                assert!(!is_believed && told.contains("NotValidForName"), "{told}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_new_certificate_is_taken_and_connections_that_stand_go_on() {
     let authority = Authority::new();
     let files = Certificates::new(&authority, authority.sign("before"));
@@ -305,7 +392,6 @@ async fn a_new_certificate_is_taken_and_connections_that_stand_go_on() {
     let mut standing = connect(server, &files.client(), "before").await.unwrap();
     assert!(is_fine(&request(&mut standing).await));
     let (certificate, key) = authority.sign("after");
-    // As kubelet does it: a directory beside, then a link that is swapped.
     files.write("tls.crt", &certificate);
     files.write("tls.key", &key);
     until("renewed", async || {
