@@ -107,6 +107,9 @@ pub struct New {
     /// How it knows its callers
     #[arg(long, value_enum, default_value_t, help_heading = "Service options")]
     pub auth: NewAuth,
+    /// How its traffic is encrypted
+    #[arg(long, value_enum, default_value_t, help_heading = "Service options")]
+    pub tls: NewTls,
     /// Services that it calls, each through a client with timeouts, retries and a circuit breaker
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Service options")]
     pub calls: Vec<String>,
@@ -175,6 +178,15 @@ offered!(NewAuth of crate::service::Auth {
     Jwt,
     /// Everybody may call
     None,
+});
+offered!(NewTls of crate::service::Tls {
+    /// Plain inside: a service mesh or the network encrypts
+    #[default]
+    Mesh,
+    /// HTTPS, with the certificate of its files
+    Rustls,
+    /// HTTPS, and callers must show a certificate too
+    Mtls,
 });
 
 /// Audit the services of any Rust workspace against the nine practices

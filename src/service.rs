@@ -25,6 +25,8 @@ pub struct ServiceSpec {
     pub discovery: Discovery,
     /// How it knows its callers.
     pub auth: Auth,
+    /// How its traffic is encrypted.
+    pub tls: Tls,
     /// Reachable from outside the cluster.
     pub public: bool,
     /// Services that it calls, each once, in name order.
@@ -116,6 +118,18 @@ choices! {
     Auth {
         Jwt = "jwt",
         None = "none",
+    }
+}
+
+choices! {
+    /// How a service's traffic is encrypted.
+    Tls {
+        /// Plain HTTP inside: a service mesh or the network encrypts.
+        Mesh = "mesh",
+        /// By the service itself.
+        Rustls = "rustls",
+        /// And callers show certificates.
+        Mtls = "mtls",
     }
 }
 

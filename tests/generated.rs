@@ -9,17 +9,19 @@ use std::sync::{Mutex, PoisonError};
 
 use cargo_msvc::file_tree::FileTree;
 use cargo_msvc::scaffold::{Callee, LONGEST_CALLEE, chassis_files, lock_file, service_files, workspace_files};
-use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store};
+use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
 use tempfile::TempDir;
 
 #[test]
 fn every_kind_of_service_passes_its_own_checks() {
+    let mut tls = Tls::ALL.iter().copied().cycle();
     for store in [Store::Sqlite, Store::None] {
         for &auth in Auth::ALL {
             for (&discovery, public) in Discovery::ALL.iter().zip([true, false]) {
                 let name = format!("{store}-{auth}-{discovery}");
                 let calls = if public { vec!["stock".parse().unwrap()] } else { vec![] };
-                let spec = ServiceSpec { store, auth, discovery, public, calls, ..spec(&name) };
+                let tls = tls.next().unwrap();
+                let spec = ServiceSpec { store, auth, discovery, tls, public, calls, ..spec(&name) };
                 check(workspace(&name, &[spec]).path());
             }
         }
@@ -30,10 +32,10 @@ fn every_kind_of_service_passes_its_own_checks() {
 fn services_of_all_kinds_live_in_one_workspace() {
     let called = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
     let specs = [
-        ServiceSpec { calls: called(&["stock", "type-x"]), ..spec("orders") },
-        ServiceSpec { store: Store::None, ..spec("stock") },
-        ServiceSpec { auth: Auth::None, ..spec("prices") },
-        ServiceSpec { store: Store::None, auth: Auth::None, ..spec("type-x") },
+        ServiceSpec { calls: called(&["stock", "type-x"]), tls: Tls::Mtls, ..spec("orders") },
+        ServiceSpec { store: Store::None, tls: Tls::Mtls, ..spec("stock") },
+        ServiceSpec { auth: Auth::None, calls: called(&["type-x"]), ..spec("prices") },
+        ServiceSpec { store: Store::None, auth: Auth::None, tls: Tls::Rustls, ..spec("type-x") },
     ];
     check(workspace("together", &specs).path());
 }
@@ -44,10 +46,15 @@ fn a_name_of_any_length_leaves_the_code_formatted() {
     for name in ["a", "service", "test-x", &"n".repeat(LONGEST_CALLEE - 2), &"n".repeat(63)] {
         for store in [Store::Sqlite, Store::None] {
             // A name that long is formatted by a first `cargo fmt`, as `new` says.
-            let calls = if name.len() > LONGEST_CALLEE { vec![] } else { vec![format!("{name}-x").parse().unwrap()] };
-            let root = workspace(&format!("named-{}-{store}", name.len()), &[ServiceSpec { store, calls, ..spec(name) }]);
-            cargo(root.path(), &["fmt", "--all", "--check"]);
-            cargo(root.path(), &["metadata", "--locked", "--format-version=1"]);
+            let called = format!("{}-x", &name[..name.len().min(LONGEST_CALLEE - 2)]);
+            let calls = if name.len() > LONGEST_CALLEE { vec![] } else { vec![called.parse().unwrap()] };
+            for (own, tls) in [(Tls::Mesh, Tls::Mesh), (Tls::Mtls, Tls::Rustls)] {
+                let specs =
+                    [ServiceSpec { store, calls: calls.clone(), tls: own, ..spec(name) }, ServiceSpec { tls, ..spec(&called) }];
+                let root = workspace(&format!("named-{}-{store}-{own}", name.len()), &specs);
+                cargo(root.path(), &["fmt", "--all", "--check"]);
+                cargo(root.path(), &["metadata", "--locked", "--format-version=1"]);
+            }
         }
     }
 }
@@ -61,6 +68,7 @@ fn spec(name: &str) -> ServiceSpec {
         store: Store::Sqlite,
         discovery: Discovery::Kubernetes,
         auth: Auth::Jwt,
+        tls: Tls::Mesh,
         public: false,
         calls: Vec::new(),
     }

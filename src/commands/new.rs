@@ -18,7 +18,7 @@ use crate::cli::New;
 use crate::file_tree::FileTree;
 use crate::scaffold::add::{self, AddError, CHASSIS_DIRECTORY};
 use crate::scaffold::{Callee, LONGEST_CALLEE};
-use crate::service::{Auth, ServiceName, ServiceSpec, Store};
+use crate::service::{Auth, ServiceName, ServiceSpec, Store, Tls};
 
 /// The admin port is this far above the traffic port.
 const ADMIN_PORT_OFFSET: u16 = 1010;
@@ -94,6 +94,7 @@ fn plan(args: &New, name: ServiceName, place: Place) -> miette::Result<Planned> 
         store: args.store.into(),
         discovery: args.discovery.into(),
         auth: args.auth.into(),
+        tls: args.tls.into(),
         public: args.public,
         calls: calls.clone(),
     };
@@ -246,11 +247,18 @@ fn report(planned: &Planned, here: &Path, terminal: Terminal) {
 
 /// What remains to be done, each line ready to paste into a shell.
 fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
-    let ServiceSpec { name, port, auth, store, .. } = &planned.spec;
+    let ServiceSpec { name, port, auth, store, tls, .. } = &planned.spec;
     let root = relative(&planned.root, here);
+    let origin = local_origin(*tls, *port);
     let request = match store {
-        Store::None => format!("http://127.0.0.1:{port}/v1/echo --json '{{\"message\": \"hello\"}}'"),
-        _ => format!("http://127.0.0.1:{port}/v1/items"),
+        Store::None => format!("{origin}/v1/echo --json '{{\"message\": \"hello\"}}'"),
+        _ => format!("{origin}/v1/items"),
+    };
+    let shown = format!("--cert certificates/{name}/tls.crt --key certificates/{name}/tls.key ");
+    let request = match tls {
+        Tls::Mesh => request,
+        Tls::Rustls => format!("--cacert certificates/ca.crt {request}"),
+        Tls::Mtls => format!("--cacert certificates/ca.crt {shown}{request}"),
     };
     let token = format!("cargo run -q -p {name} -- dev-token --key-file dev.key");
     let mut lines = Vec::new();
@@ -260,11 +268,15 @@ fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
     for missing in &planned.callees.missing {
         lines.push((format!("cargo msvc new {missing}"), "add a service that it calls"));
     }
+    if *tls != Tls::Mesh || planned.callees.all.iter().any(|callee| callee.tls != Tls::Mesh) {
+        let make = format!("sh {CHASSIS_DIRECTORY}/dev-certificates.sh {name}");
+        lines.push((make, "make its certificate for local use"));
+    }
     let variable = |key: &str| format!("{}__{key}", name.env_prefix());
     let mut settings = String::new();
     for callee in &planned.callees.all {
-        let (key, port) = (callee.name.env_prefix(), callee.port);
-        settings += &format!("{}=http://127.0.0.1:{port} ", variable(&format!("DISCOVERY__ADDRESSES__{key}")));
+        let (key, origin) = (callee.name.env_prefix(), local_origin(callee.tls, callee.port));
+        settings += &format!("{}={origin} ", variable(&format!("DISCOVERY__ADDRESSES__{key}")));
         if callee.protected {
             let (callee, file) = (&callee.name, format!("{}.token", callee.name));
             let make = format!("cargo run -q -p {callee} -- dev-token --key-file dev.key > {file}");
@@ -299,6 +311,14 @@ fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
         text.push_str(&format!("\n  {command}"));
     }
     text
+}
+
+/// A service on this machine. Its certificate is for a name.
+fn local_origin(tls: Tls, port: u16) -> String {
+    match tls {
+        Tls::Mesh => format!("http://127.0.0.1:{port}"),
+        Tls::Rustls | Tls::Mtls => format!("https://localhost:{port}"),
+    }
 }
 
 /// `path` from `here`, when it is below; `.` for `here` itself.

@@ -1,6 +1,6 @@
 //! Which environment variables a service gets: those that the code reads, and no others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -19,6 +19,9 @@ pub fn data_directory(service: &str) -> String {
 const SECRETS: &str = "/etc/secrets";
 
 const TELEMETRY: &str = "OTEL_";
+
+/// Where the Secret with the service's certificate is mounted: where the generated image looks for it too.
+const CERTIFICATES: &str = "/etc/tls";
 
 /// A line of the ConfigMap's source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -50,6 +53,8 @@ pub struct Environment {
     pub configured: bool,
     pub secret_files: Vec<SecretFile>,
     pub secret_variables: Vec<SecretVariable>,
+    /// Keys of the Secret with its certificate, as cert-manager names them.
+    pub certificate_files: BTreeSet<&'static str>,
 }
 
 /// Sorts out what `service` reads. What has no default and no value becomes a note.
@@ -77,6 +82,11 @@ pub fn resolve(service: &Service, system: &System, stateful: bool, notes: &mut V
                 has_data_path |= value.0.contains(&data);
                 continue;
             }
+        }
+        if let Some(key) = certificate_file(variable, service) {
+            environment.add(name, &format!("{CERTIFICATES}/{key}"), Some("A file of the Secret with its certificate."));
+            environment.certificate_files.insert(key);
+            continue;
         }
         let holds_secret_file = |base: &str| variable.secret || reads(base).is_some_and(|base| base.secret);
         if name.strip_suffix("_FILE").is_some_and(holds_secret_file) {
@@ -131,6 +141,7 @@ pub fn resolve(service: &Service, system: &System, stateful: bool, notes: &mut V
     environment.configured = !environment.variables.is_empty() || elsewhere.iter().any(|env| !env.is_empty());
     environment.share_comments();
     notes.extend(environment.secret_note(service, system));
+    notes.extend(environment.certificate_note(service, system));
     environment
 }
 
@@ -198,6 +209,17 @@ fn pinned(variable: &EnvVar, service: &Service, stateful: bool) -> Option<(Strin
     }
 }
 
+/// The key of the Secret with the service's certificate that a variable names, when the service has such a file at all.
+fn certificate_file(variable: &EnvVar, service: &Service) -> Option<&'static str> {
+    variable.default.as_ref().filter(|file| !file.is_empty())?;
+    match own_key(&variable.name, service)? {
+        "SERVER_TLS__CERTIFICATE_FILE" | "CLIENT_TLS__CERTIFICATE_FILE" => Some("tls.crt"),
+        "SERVER_TLS__KEY_FILE" | "CLIENT_TLS__KEY_FILE" => Some("tls.key"),
+        "SERVER_TLS__CLIENT_CA_FILE" | "CLIENT_TLS__CA_FILE" => Some("ca.crt"),
+        _ => None,
+    }
+}
+
 /// `ORDERS__AUTH__KEY_FILE` of the service `orders` is the key `auth-key` of its Secret.
 fn secret_key(variable: &str, service: &str) -> String {
     let prefix = format!("{}_", service.replace('-', "_").to_uppercase());
@@ -222,6 +244,19 @@ impl Environment {
             let what = "reads secrets, which no manifest holds".into();
             Note::about(&service.name, what, format!("create them in each namespace: {command} {}", arguments.join(" ")))
         })
+    }
+
+    /// Where a certificate comes from.
+    fn certificate_note(&self, service: &Service, system: &System) -> Option<Note> {
+        let (name, namespace) = (&service.name, system.namespace);
+        let arguments: Vec<_> = self.certificate_files.iter().map(|key| format!("--from-file={key}=FILE")).collect();
+        let what = match self.certificate_files.contains("tls.crt") {
+            true => format!("has a certificate, for the DNS name {name}, which no manifest holds"),
+            false => "trusts an authority whose certificate no manifest holds".to_owned(),
+        };
+        let command = format!("kubectl -n {namespace} create secret generic {name}-tls {}", arguments.join(" "));
+        let help = format!("have cert-manager write the Secret {name}-tls in each namespace, or create it: {command}");
+        (!arguments.is_empty()).then(|| Note::about(name, what, help))
     }
 
     /// Neighbours that say the same share the comment.

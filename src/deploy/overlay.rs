@@ -12,6 +12,7 @@ use super::image::{self, Image, Pin};
 use super::note::Note;
 use super::render::scalar;
 use super::workload::{Port, System, Workload};
+use crate::service::Tls;
 
 /// Where manifests are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +94,8 @@ pub struct Route {
     pub gateway: Gateway,
     pub host: String,
     pub traffic: Port,
+    /// The gateway speaks TLS with the service.
+    pub secure: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -271,6 +274,15 @@ fn route(env: Env, workload: &Workload, here: &ServiceInEnv, system: &System, no
         }
         return None;
     };
+    let secure = workload.tls != Tls::Mesh;
+    if secure && env == Env::Prod {
+        let shown = if workload.tls == Tls::Mtls { ", and the gateway must show a certificate of its own" } else { "" };
+        notes.push(Note::about(
+            &workload.name,
+            format!("is reached by the gateway over TLS{shown}"),
+            format!("create the ConfigMap {0}-ca, whose key ca.crt holds the authority of {0}'s certificate", workload.name),
+        ));
+    }
     Some(Route {
         name: workload.name.clone(),
         system: system.name.to_owned(),
@@ -278,5 +290,6 @@ fn route(env: Env, workload: &Workload, here: &ServiceInEnv, system: &System, no
         gateway: Gateway { namespace: gateway.namespace.clone(), name: gateway.name.clone() },
         host: scalar(&host.0),
         traffic,
+        secure,
     })
 }

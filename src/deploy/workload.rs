@@ -11,7 +11,7 @@ use super::environment::{self, SecretFile, SecretVariable, Variable};
 use super::note::Note;
 use super::quantity::{Bytes, Cpu, MEBIBYTE};
 use super::render::scalar;
-use crate::service::{Protocol, Store};
+use crate::service::{Protocol, Store, Tls};
 use crate::workspace::service::Found;
 use crate::workspace::{Service, Workspace};
 
@@ -70,6 +70,9 @@ pub struct Workload {
     pub plain_variables: BTreeSet<String>,
     pub secret_files: Vec<SecretFile>,
     pub secret_variables: Vec<SecretVariable>,
+    /// Keys of the Secret with its certificate.
+    pub certificate_files: BTreeSet<&'static str>,
+    pub tls: Tls,
     pub ingress: Vec<Rule>,
     pub egress: Vec<Rule>,
     /// Checks of checkov that do not hold here.
@@ -228,6 +231,7 @@ impl Workload {
             ));
         }
 
+        let tls = value(&service.tls).unwrap_or(Tls::Mesh);
         let replicas = if stateful { 1 } else { settings.replicas.unwrap_or(3) };
         if stateful && settings.replicas.is_some_and(|wanted| wanted != 1) {
             notes.push(Note::about(
@@ -244,6 +248,7 @@ impl Workload {
             fixed_user: system.config.platform == Platform::Kubernetes,
             headless: value(&service.protocol) == Some(Protocol::Grpc) && !stateful,
             app_protocol: match value(&service.protocol) {
+                Some(Protocol::Rest) if tls != Tls::Mesh => Some("https"),
                 Some(Protocol::Rest) => Some("http"),
                 Some(Protocol::Grpc) => Some("kubernetes.io/h2c"),
                 _ => None,
@@ -272,6 +277,8 @@ impl Workload {
             plain_variables: service.environment.iter().filter(|v| !v.secret).map(|v| v.name.clone()).collect(),
             secret_files: environment.secret_files,
             secret_variables: environment.secret_variables,
+            certificate_files: environment.certificate_files,
+            tls,
             ingress: Vec::new(),
             egress: Vec::new(),
             checkov: Vec::new(),

@@ -141,6 +141,7 @@ fn facts(service: &Service) -> Vec<Fact> {
         fact("store", &service.store),
         fact("discovery", &service.discovery),
         fact("auth", &service.auth),
+        fact("tls", &service.tls),
         fact("public", &service.public),
         fact("liveness", &service.liveness),
         fact("readiness", &service.readiness),

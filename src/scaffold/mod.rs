@@ -12,7 +12,7 @@ mod tree;
 
 use include_dir::{Dir, include_dir};
 
-use crate::service::{Auth, ServiceName, ServiceSpec, Store};
+use crate::service::{Auth, ServiceName, ServiceSpec, Store, Tls};
 
 pub use lock::{lock_file, lock_with_service};
 pub use tree::{chassis_files, service_files, workspace_files};
@@ -29,12 +29,13 @@ pub struct Callee {
     pub stateless: bool,
     /// It asks for tokens.
     pub protected: bool,
+    pub tls: Tls,
 }
 
 impl Callee {
     /// A service that is not there yet.
     pub fn assumed(name: &ServiceName) -> Self {
-        Self { name: name.clone(), port: 8080, stateless: false, protected: true }
+        Self { name: name.clone(), port: 8080, stateless: false, protected: true, tls: Tls::Mesh }
     }
 
     /// What its example routes are about.
@@ -43,7 +44,13 @@ impl Callee {
     }
 
     pub fn of(spec: &ServiceSpec) -> Self {
-        Self { name: spec.name.clone(), port: spec.port, stateless: spec.store == Store::None, protected: spec.auth == Auth::Jwt }
+        Self {
+            name: spec.name.clone(),
+            port: spec.port,
+            stateless: spec.store == Store::None,
+            protected: spec.auth == Auth::Jwt,
+            tls: spec.tls,
+        }
     }
 }
 

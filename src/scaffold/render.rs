@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use tera::{Context, Delimiters, Tera};
 
 use super::Callee;
-use crate::service::ServiceSpec;
+use crate::service::{ServiceSpec, Tls};
 
 /// Marks at the start of a line that make it a tag, and what ends the line.
 const TAG_LINES: &[(&str, &str)] = &[("//%", ""), ("#%", ""), ("--%", ""), ("<!--%", "-->")];
@@ -56,6 +56,8 @@ pub fn render(path: &str, template: &str, spec: &ServiceSpec, callees: &[Callee]
     let mut context = context(spec);
     context.insert("calls", &callees.iter().map(names).collect::<Vec<_>>());
     context.insert("tokens", &callees.iter().any(|callee| callee.protected));
+    context.insert("client_tls", &callees.iter().any(|callee| callee.tls != Tls::Mesh));
+    context.insert("client_certificate", &callees.iter().any(|callee| callee.tls == Tls::Mtls));
     if let Some(callee) = callee {
         context.insert("callee", &names(callee));
     }
@@ -64,7 +66,9 @@ pub fn render(path: &str, template: &str, spec: &ServiceSpec, callees: &[Callee]
 
 /// The forms in which templates name a called service.
 fn names(callee: &Callee) -> BTreeMap<&'static str, String> {
-    let Callee { name, port, protected, .. } = callee;
+    let Callee { name, port, protected, tls, .. } = callee;
+    // Its certificate is for a name.
+    let (scheme, host) = if *tls == Tls::Mesh { ("http", "127.0.0.1") } else { ("https", "localhost") };
     let names = [
         ("name", name.to_string()),
         ("crate_name", name.crate_name()),
@@ -72,6 +76,9 @@ fn names(callee: &Callee) -> BTreeMap<&'static str, String> {
         ("port", port.to_string()),
         ("api", callee.api().to_owned()),
         ("auth", if *protected { "jwt" } else { "none" }.to_owned()),
+        ("tls", tls.to_string()),
+        ("scheme", scheme.to_owned()),
+        ("local", format!("{scheme}://{host}:{port}")),
     ];
     names.into()
 }
@@ -108,6 +115,7 @@ fn context(spec: &ServiceSpec) -> Context {
     context.insert("store", spec.store.as_str());
     context.insert("discovery", spec.discovery.as_str());
     context.insert("auth", spec.auth.as_str());
+    context.insert("tls", spec.tls.as_str());
     context.insert("public", &spec.public);
     context
 }
@@ -143,10 +151,12 @@ mod tests {
             store: crate::service::Store::Sqlite,
             discovery: crate::service::Discovery::Kubernetes,
             auth: crate::service::Auth::None,
+            tls: Tls::Mesh,
             public: false,
             calls: vec!["price-lists".parse().unwrap()],
         };
-        let callees = [Callee { name: "price-lists".parse().unwrap(), port: 8080, stateless: false, protected: true }];
+        let callees =
+            [Callee { name: "price-lists".parse().unwrap(), port: 8080, stateless: false, protected: true, tls: Tls::Mesh }];
         let render = |template| render("test", template, &spec, &callees, None);
         assert_eq!(render(lines), "a\n    b\nc\n");
         assert_eq!(render("\"«store»\" example_service"), "\"sqlite\" orders");

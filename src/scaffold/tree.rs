@@ -84,6 +84,7 @@ fn holds(condition: &dyn TableLike, spec: &ServiceSpec) -> bool {
     condition.iter().all(|(option, value)| match option {
         "store" => value.as_str() == Some(spec.store.as_str()),
         "auth" => value.as_str() == Some(spec.auth.as_str()),
+        "tls" => value.as_str() == Some(spec.tls.as_str()),
         "discovery" => value.as_str() == Some(spec.discovery.as_str()),
         "public" => value.as_bool() == Some(spec.public),
         "calls" => value.as_bool() == Some(!spec.calls.is_empty()),

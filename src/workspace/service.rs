@@ -6,7 +6,7 @@ use cargo_metadata::camino::Utf8PathBuf;
 
 use super::Location;
 use super::documents::Documents;
-use crate::service::{Auth, Discovery, Protocol, ServiceName, ServiceSpec, Store};
+use crate::service::{Auth, Discovery, Protocol, ServiceName, ServiceSpec, Store, Tls};
 
 /// A value and the text that says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub struct Service {
     pub store: Option<Found<Store>>,
     pub discovery: Option<Found<Discovery>>,
     pub auth: Option<Found<Auth>>,
+    pub tls: Option<Found<Tls>>,
     pub public: Option<Found<bool>>,
     /// Services that it calls, in name order, each where it is first called.
     pub calls: Vec<Found<String>>,
@@ -88,6 +89,7 @@ impl Service {
                 store: value(&self.store).unwrap_or(Store::None),
                 discovery: value(&self.discovery).unwrap_or(Discovery::Static),
                 auth: value(&self.auth).unwrap_or(Auth::None),
+                tls: value(&self.tls).unwrap_or(Tls::Mesh),
                 public: value(&self.public).unwrap_or(false),
                 calls: self.calls.iter().filter_map(|call| call.value.parse().ok()).collect(),
             });

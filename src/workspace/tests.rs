@@ -289,6 +289,7 @@ fn service(evidence: Option<Found<String>>) -> Service {
         store: None,
         discovery: None,
         auth: None,
+        tls: None,
         public: None,
         calls: Vec::new(),
         liveness: None,

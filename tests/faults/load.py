@@ -40,8 +40,9 @@ class Connection:
     """A caller as a well-behaved client library is one: it reuses its connection, does what `connection: close` says, and
     sends a request once more when a connection that it had kept turns out to be closed before any answer."""
 
-    def __init__(self, port, bearer):
+    def __init__(self, port, bearer, tls=None):
         self.port, self.bearer = port, bearer
+        self.tls = {"ssl": tls, "server_hostname": "localhost"} if tls else {}
         self.reader = self.writer = None
 
     async def request(self, path, method="GET", body=b"", headers=()):
@@ -62,7 +63,7 @@ class Connection:
 
     async def exchange(self, path, method, body, headers):
         if self.writer is None:
-            self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+            self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port, **self.tls)
         lines = [f"{method} {path} HTTP/1.1", "host: test", f"authorization: Bearer {self.bearer}", *headers]
         if body or method != "GET":
             lines += ["content-type: application/json", f"content-length: {len(body)}"]
@@ -82,16 +83,17 @@ class Connection:
         self.reader = self.writer = None
 
 
-async def closed_loop(port, bearer, path, callers, seconds=None, stop=None, pause=0.0, keep=True):
-    """So many callers, each of which sends its next request when the last one has ended, on the connection that it has or
-    on a new one each time."""
+async def closed_loop(port, bearer, path, callers, seconds=None, stop=None, pause=0.0, tls=None, requests=None):
+    """So many callers, each of which sends its next request when the last one has ended, on a new connection after so many
+    requests."""
     report, until = Report(), time.monotonic() + (seconds or 3600)
 
     async def call():
-        connection = Connection(port, bearer)
+        connection, sent = Connection(port, bearer, tls), 0
         while time.monotonic() < until and not (stop and stop.is_set()):
             report.append(await connection.request(path))
-            if not keep:
+            sent += 1
+            if requests and sent % requests == 0:
                 connection.close()
             if pause:
                 await asyncio.sleep(pause)

@@ -215,8 +215,8 @@ async def rolled(place):
                         # Those that keep their connections, and those that open one for each request.
                         load = [
                             asyncio.create_task(closed_loop(balancer.port, one.bearer, "/v1/items", callers=8, stop=stop,
-                                                            pause=0.002, keep=keep))
-                            for keep in (True, False)
+                                                            pause=0.002, requests=requests))
+                            for requests in (None, 1)
                         ]
                         await asyncio.sleep(1)
                         for replica in (one, two):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,13 +16,14 @@ ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 
 
-def build(scratch):
+def build(scratch, name="shop", options=()):
     """`gateway` calls `orders` calls `inventory`: generated and built in release mode. Returns where the binaries are."""
-    msvc = ["cargo", "run", "--quiet", "--locked", "--manifest-path", str(ROOT / "Cargo.toml"), "--", "msvc", "new"]
-    subprocess.run([*msvc, "inventory", "--workspace", "shop", "--quiet"], cwd=scratch, check=True)
-    workspace = scratch / "shop"
-    subprocess.run([*msvc, "orders", "--calls", "inventory", "--quiet"], cwd=workspace, check=True)
-    subprocess.run([*msvc, "gateway", "--calls", "orders", "--store", "none", "--quiet"], cwd=workspace, check=True)
+    cargo = ["cargo", "run", "--quiet", "--locked", "--manifest-path", str(ROOT / "Cargo.toml"), "--"]
+    msvc = [*cargo, "msvc", "new", "--quiet", *options]
+    subprocess.run([*msvc, "inventory", "--workspace", name], cwd=scratch, check=True)
+    workspace = scratch / name
+    subprocess.run([*msvc, "orders", "--calls", "inventory"], cwd=workspace, check=True)
+    subprocess.run([*msvc, "gateway", "--calls", "orders", "--store", "none"], cwd=workspace, check=True)
     # As its owner would: it asks for what orders passes on, so that the calls are three deep.
     client = workspace / "services/gateway/src/clients/orders.rs"
     text = client.read_text()
@@ -35,7 +37,12 @@ def build(scratch):
         env={**os.environ, "CARGO_TARGET_DIR": str(target), "CARGO_PROFILE_RELEASE_LTO": "off",
              "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16"},
     )
-    return target / "release"
+    # Beside the workspace: the next one is built in the same place.
+    binaries = scratch / f"{name}-binaries"
+    binaries.mkdir()
+    for service in ("inventory", "orders", "gateway"):
+        shutil.copy2(target / "release" / service, binaries)
+    return binaries
 
 
 def free_port():

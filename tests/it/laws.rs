@@ -9,22 +9,25 @@ use cargo_msvc::deploy::{self, Target};
 use cargo_msvc::file_tree::FileTree;
 use cargo_msvc::lint::{self, Settings, Tier};
 use cargo_msvc::scaffold::Callee;
-use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store};
+use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
 use cargo_msvc::workspace::{self, Workspace};
 use cargo_msvc::{config, rules, scaffold};
 use rayon::prelude::*;
 use tempfile::TempDir;
 use toml_edit::DocumentMut;
 
-/// All that `new` offers, each combination in a workspace with a second service beside it.
+/// All that `new` offers, each combination in a workspace with a second service beside it. With the others each value of
+/// `--tls` comes in turn, as it does for the second service, so that each meets each.
 fn matrix() -> Vec<[ServiceSpec; 2]> {
     let mut specs = Vec::new();
     for store in [Store::Sqlite, Store::None] {
         for &discovery in Discovery::ALL {
             for &auth in Auth::ALL {
                 for public in [false, true] {
+                    let count = specs.len();
+                    let in_turn = |turn: usize| Tls::ALL[turn % Tls::ALL.len()];
                     let name = format!("{store}-{discovery}-{auth}{}", if public { "-public" } else { "" });
-                    let port = 8000 + u16::try_from(specs.len()).unwrap();
+                    let port = 8000 + u16::try_from(count).unwrap();
                     let spec = |name: &str, port| ServiceSpec {
                         name: name.parse().unwrap(),
                         protocol: Protocol::Rest,
@@ -33,10 +36,12 @@ fn matrix() -> Vec<[ServiceSpec; 2]> {
                         store,
                         discovery,
                         auth,
+                        tls: in_turn(count),
                         public,
                         calls: Vec::new(),
                     };
-                    let beside = ServiceSpec { store: Store::None, auth: Auth::None, ..spec("beside", port + 100) };
+                    let beside = spec("beside", port + 100);
+                    let beside = ServiceSpec { store: Store::None, auth: Auth::None, tls: in_turn(count / 3), ..beside };
                     let calls = [vec![beside.name.clone()], vec![]][usize::from(public)].clone();
                     specs.push([ServiceSpec { calls, ..spec(&name, port) }, beside]);
                 }

@@ -100,6 +100,33 @@ fn a_service_calls_those_that_are_there_and_those_that_come_next() {
 }
 
 #[test]
+fn a_service_with_a_certificate_is_called_as_one() {
+    let sandbox = Sandbox::new(&[]);
+    sandbox.run("", &["new", "stock", "--workspace", "shop", "--tls", "mtls", "--auth", "none", "--quiet"]).ok();
+    let made = sandbox.run("shop", &["new", "orders", "--tls", "rustls", "--auth", "none", "--calls", "stock"]).ok();
+    for line in [
+        "sh crates/chassis/dev-certificates.sh orders",
+        "ORDERS__DISCOVERY__ADDRESSES__STOCK=https://localhost:8080 cargo run -p orders",
+        "curl --cacert certificates/ca.crt https://localhost:8081/v1/items",
+    ] {
+        assert!(made.stderr.lines().any(|printed| printed.trim() == line), "{line} in\n{}", made.stderr);
+    }
+    let config = sandbox.text("shop/services/orders/config.toml");
+    assert!(config.contains("\nstock = \"https://stock:8080\"\n"), "{config}");
+    let [server, client] = ["[server_tls]", "[client_tls]"].map(|section| config.split(section).nth(1).unwrap());
+    assert!(!server.split("\n[").next().unwrap().contains("client_ca_file"), "anybody may call");
+    assert!(client.split("\n[").next().unwrap().contains("key_file"), "stock asks for a certificate");
+    let compose = sandbox.text("shop/services/orders/compose.yaml");
+    assert!(compose.contains("- ../../certificates/orders:/etc/tls:ro\n"), "{compose}");
+
+    let plain = sandbox.run("shop", &["new", "edge", "--auth", "none", "--calls", "orders"]).ok();
+    assert!(plain.stderr.contains("curl http://127.0.0.1:8082/v1/items"), "{}", plain.stderr);
+    let config = sandbox.text("shop/services/edge/config.toml");
+    let client = config.split("[client_tls]").nth(1).unwrap().split("\n[").next().unwrap();
+    assert!(client.contains("ca_file") && !client.contains("key_file") && !config.contains("server_tls"), "{client}");
+}
+
+#[test]
 fn the_repository_is_made_once_and_nothing_is_committed() {
     let sandbox = Sandbox::new(&[]);
     sandbox.run("", &["new", "orders"]).ok();

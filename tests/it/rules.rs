@@ -13,7 +13,7 @@ use cargo_metadata::camino::Utf8Path;
 use cargo_msvc::file_tree::FileTree;
 use cargo_msvc::lint::{self, Practice, Rule, Settings, Tier, own};
 use cargo_msvc::output::Texts;
-use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store};
+use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
 use cargo_msvc::{rules, scaffold, workspace};
 use rayon::prelude::*;
 
@@ -173,6 +173,7 @@ fn generated() -> FileTree {
         store: Store::Sqlite,
         discovery: Discovery::Kubernetes,
         auth: Auth::Jwt,
+        tls: Tls::Mesh,
         public: false,
         calls: Vec::new(),
     };

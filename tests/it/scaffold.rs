@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cargo_msvc::file_tree::FileTree;
 use cargo_msvc::scaffold::{Callee, chassis_files, lock_file, lock_with_service, service_files, workspace_files};
-use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store};
+use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
 use cargo_msvc::workspace::yaml;
 
 const EXAMPLE_TOKENS: &[&str] = &["example-service", "example_service", "EXAMPLE_SERVICE", "example-workspace"];
@@ -18,6 +18,7 @@ fn spec(name: &str) -> ServiceSpec {
         store: Store::Sqlite,
         discovery: Discovery::Kubernetes,
         auth: Auth::Jwt,
+        tls: Tls::Mesh,
         public: false,
         calls: Vec::new(),
     }
@@ -31,9 +32,11 @@ fn specs() -> Vec<ServiceSpec> {
     for store in [Store::Sqlite, Store::None] {
         for &auth in Auth::ALL {
             for &discovery in Discovery::ALL {
-                for public in [false, true] {
-                    let calls = if public { vec![] } else { vec!["price-lists".parse().unwrap(), "stock".parse().unwrap()] };
-                    specs.push(ServiceSpec { store, auth, discovery, public, calls, ..spec("orders") });
+                for &tls in Tls::ALL {
+                    for public in [false, true] {
+                        let calls = if public { vec![] } else { vec!["price-lists".parse().unwrap(), "stock".parse().unwrap()] };
+                        specs.push(ServiceSpec { store, auth, discovery, tls, public, calls, ..spec("orders") });
+                    }
                 }
             }
         }
@@ -117,6 +120,7 @@ fn the_manifest_and_the_configuration_state_the_spec() {
         assert_eq!(stated["store"].as_str(), Some(spec.store.as_str()));
         assert_eq!(stated["discovery"].as_str(), Some(spec.discovery.as_str()));
         assert_eq!(stated["auth"].as_str(), Some(spec.auth.as_str()));
+        assert_eq!(stated["tls"].as_str(), Some(spec.tls.as_str()));
         assert_eq!(stated.get("public").and_then(toml_edit::Item::as_bool).unwrap_or(false), spec.public);
         let config: toml_edit::DocumentMut = text(&tree, "config.toml").parse().unwrap();
         assert_eq!(config["server"]["port"].as_integer(), Some(spec.port.into()));
@@ -124,6 +128,9 @@ fn the_manifest_and_the_configuration_state_the_spec() {
         assert_eq!(config["discovery"]["kind"].as_str(), Some(spec.discovery.as_str()));
         assert_eq!(config.contains_key("store"), spec.store == Store::Sqlite);
         assert_eq!(config.contains_key("auth"), spec.auth == Auth::Jwt);
+        let certificates = config.get("server_tls");
+        assert_eq!(certificates.is_some(), spec.tls != Tls::Mesh);
+        assert_eq!(certificates.is_some_and(|tls| tls.get("client_ca_file").is_some()), spec.tls == Tls::Mtls);
     }
 }
 
@@ -163,7 +170,7 @@ fn assert_parses(path: &str, text: &str, context: &str) {
         }
         "json" | "json5" => drop(serde_json::from_str::<serde_json::Value>(text).unwrap_or_else(|e| panic!("{context}: {e}"))),
         "Dockerfile" => drop(parse_dockerfile::parse(text).unwrap_or_else(|error| panic!("{context}: {error}"))),
-        "md" | "sql" | "env" | "gitignore" | "dockerignore" => {}
+        "md" | "sql" | "sh" | "env" | "gitignore" | "dockerignore" => {}
         other => panic!("{context}: say how `{other}` files are checked"),
     }
 }

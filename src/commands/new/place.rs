@@ -12,6 +12,7 @@ use toml_edit::{Document, Item};
 use crate::scaffold::Callee;
 use crate::scaffold::add::manifest::{ManifestError, RootManifest, parse};
 use crate::scaffold::add::{Existing, Member};
+use crate::service::Tls;
 
 const MANIFEST: &str = "Cargo.toml";
 const COMPOSE_NAMES: &[&str] = &["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
@@ -228,6 +229,7 @@ pub fn callees(root: &Path, members: &[Member]) -> Vec<Callee> {
             port: u16::try_from(port).ok()?,
             stateless: stated("store") == Some("none"),
             protected: stated("auth") == Some("jwt"),
+            tls: stated("tls").and_then(|tls| tls.parse().ok()).unwrap_or(Tls::Mesh),
         })
     };
     members.iter().filter_map(callee).collect()

@@ -11,11 +11,13 @@ use crate::workspace::service::Found;
 /// The chassis's stack around one called service, which is named when it is made.
 const CRATE: &str = "chassis";
 const STACK: &str = "Dependency";
+const MAKERS: &[&str] = &["new", "over_tls"];
 
 /// Services whose stack of calls a binary makes, by name.
 pub fn calls(workspace: &Workspace, reached: &Reach) -> Vec<Found<String>> {
     let mut found = BTreeMap::new();
-    for node in workspace.named("new").filter(|node| reached.runs(*node)) {
+    let made = MAKERS.iter().flat_map(|name| workspace.named(name));
+    for node in made.filter(|node| reached.runs(*node)) {
         let Definition::Function(function) = node.definition() else { continue };
         if is_stack(workspace, function)
             && let Some(name) = node.arguments().next().and_then(constant_text)

@@ -28,7 +28,7 @@ use super::query::Node;
 use super::reach::Reach;
 use super::service::{EnvVar, Found, Service};
 use super::{Location, Problem, Workspace};
-use crate::service::{Auth, Discovery};
+use crate::service::{Auth, Discovery, Tls};
 use environment::Helpers;
 use knobs::Knobs;
 use servers::{Doubt, Sign, What};
@@ -185,6 +185,7 @@ fn read(
         store: stores::store(workspace, index, reached),
         discovery: discovery.and_then(|knob| Some(Found { value: knob.value.parse::<Discovery>().ok()?, at: knob.at })),
         auth: verifies_tokens(workspace, reached),
+        tls: tls(&knobs),
         public: None,
         calls: calls::calls(workspace, reached),
         liveness: probes.liveness,
@@ -207,6 +208,12 @@ fn is_port_variable(name: &str) -> bool {
 fn verifies_tokens(workspace: &Workspace, reached: &Reach) -> Option<Found<Auth>> {
     let mut calls = workspace.calls_to("jsonwebtoken::decode").filter(|node| reached.runs(*node));
     calls.next().map(|node| Found { value: Auth::Jwt, at: node.name_at() })
+}
+
+/// The certificates that its configuration names.
+fn tls(knobs: &Knobs) -> Option<Found<Tls>> {
+    let named = |key: &str, value: Tls| knobs.get(key).map(|knob| Found { value, at: knob.at });
+    named("server_tls.client_ca_file", Tls::Mtls).or_else(|| named("server_tls.certificate_file", Tls::Rustls))
 }
 
 /// Names services by their package, or by their binary where a package has several.

@@ -64,6 +64,7 @@ impl<'a> Statement<'a> {
                 "store" => self.parsed(item, &mut service.store),
                 "discovery" => self.parsed(item, &mut service.discovery),
                 "auth" => self.parsed(item, &mut service.auth),
+                "tls" => self.parsed(item, &mut service.tls),
                 "port" => self.number(item, &mut service.port),
                 "admin-port" => self.number(item, &mut service.admin_port),
                 "drain-ms" => {
@@ -86,8 +87,8 @@ impl<'a> Statement<'a> {
                 key if ELSEWHERE.contains(&key) => Ok(()),
                 _ => {
                     let message = format!("`{key}` is no key of `[package.metadata.msvc]`");
-                    let help = "known keys: service, name, protocol, port, admin-port, store, discovery, auth, public, calls, liveness, readiness, \
-                                startup, metrics, drain-ms, lint, deploy";
+                    let help = "known keys: service, name, protocol, port, admin-port, store, discovery, auth, tls, public, calls, liveness, \
+                                readiness, startup, metrics, drain-ms, lint, deploy";
                     problems.push(Problem { location: self.at(item), message, help: Some(help.to_owned()) });
                     Ok(())
                 }

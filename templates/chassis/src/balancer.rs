@@ -8,18 +8,22 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::http::{Request, Response, Uri};
+use axum::http::{Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 use tower::{BoxError, Service};
 
 use crate::discovery::Origin;
 use crate::outbound::CallError;
+#[cfg(feature = "client-tls")]
+use crate::tls;
+use connector::Connector;
+
+mod connector;
 
 /// Connections that nobody used for this long are closed: before most servers do so.
 const IDLE: Duration = Duration::from_secs(30);
@@ -48,6 +52,8 @@ struct Shared {
     look_up: Notify,
     /// The last lookup did not find all.
     missing: AtomicBool,
+    #[cfg(feature = "client-tls")]
+    tls: Option<tls::client::Connector>,
 }
 
 /// One address, with its own connections.
@@ -62,15 +68,28 @@ struct Endpoint {
 impl Balancer {
     /// Starts to look the addresses up. Needs a tokio runtime.
     pub fn new(service: &'static str, origins: Vec<Origin>, transport: Transport) -> Self {
-        let shared = Arc::new(Shared {
-            service,
-            origins,
-            transport,
-            endpoints: watch::Sender::default(),
-            look_up: Notify::new(),
-            missing: AtomicBool::new(false),
-        });
-        tokio::spawn(keep_looking_up(Arc::downgrade(&shared), transport.refresh));
+        Self::start(Shared::new(service, origins, transport))
+    }
+
+    /// Likewise; URLs may be `https://`, and then whoever answers shows a certificate for their host.
+    #[cfg(feature = "client-tls")]
+    pub fn over_tls(
+        service: &'static str,
+        origins: Vec<Origin>,
+        transport: Transport,
+        tls: &tls::client::Connector,
+    ) -> Self {
+        let tls = Some(tls.clone());
+        Self::start(Shared {
+            tls,
+            ..Shared::new(service, origins, transport)
+        })
+    }
+
+    fn start(shared: Shared) -> Self {
+        let refresh = shared.transport.refresh;
+        let shared = Arc::new(shared);
+        tokio::spawn(keep_looking_up(Arc::downgrade(&shared), refresh));
         Self(shared)
     }
 }
@@ -87,6 +106,19 @@ async fn keep_looking_up(shared: Weak<Shared>, refresh: Duration) {
 }
 
 impl Shared {
+    fn new(service: &'static str, origins: Vec<Origin>, transport: Transport) -> Self {
+        Self {
+            service,
+            origins,
+            transport,
+            endpoints: watch::Sender::default(),
+            look_up: Notify::new(),
+            missing: AtomicBool::new(false),
+            #[cfg(feature = "client-tls")]
+            tls: None,
+        }
+    }
+
     async fn refresh(&self) {
         let known = self.endpoints.borrow().clone().unwrap_or_default();
         let mut found: Vec<Arc<Endpoint>> = Vec::new();
@@ -127,6 +159,12 @@ impl Shared {
         let connector = Connector {
             address,
             timeout: self.transport.connect_timeout,
+            #[cfg(feature = "client-tls")]
+            tls: self
+                .tls
+                .clone()
+                .filter(|_| origin.is_secure())
+                .map(|tls| (tls, origin.host().into())),
         };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -253,35 +291,6 @@ impl Service<Request<Bytes>> for Balancer {
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         let shared = self.0.clone();
         Box::pin(async move { Ok(shared.send(request).await?) })
-    }
-}
-
-/// Connects to one address, whatever the URL says.
-#[derive(Clone)]
-struct Connector {
-    address: SocketAddr,
-    timeout: Duration,
-}
-
-impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
-    type Error = std::io::Error;
-    type Future = std::pin::Pin<Box<dyn Future<Output = std::io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let Self {
-            address,
-            timeout: limit,
-        } = *self;
-        Box::pin(async move {
-            let stream = timeout(limit, TcpStream::connect(address)).await??;
-            stream.set_nodelay(true)?;
-            Ok(TokioIo::new(stream))
-        })
     }
 }
 

@@ -18,12 +18,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tower::Service;
 
 use crate::config::Server;
 use crate::connection_limit::{Place, Silence};
+#[cfg(feature = "server-tls")]
+use crate::tls::server::Acceptor;
 
 /// For so long, and so many, bytes are still taken from a connection after its last answer.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -44,6 +47,8 @@ pub struct Connections {
     limits: Server,
     http: http1::Builder,
     lingering: AtomicBool,
+    #[cfg(feature = "server-tls")]
+    tls: Option<Acceptor>,
 }
 
 impl Connections {
@@ -57,7 +62,15 @@ impl Connections {
             limits: limits.clone(),
             http,
             lingering: AtomicBool::new(false),
+            #[cfg(feature = "server-tls")]
+            tls: None,
         }
+    }
+
+    /// Each connection begins with TLS.
+    #[cfg(feature = "server-tls")]
+    pub fn with_tls(self, tls: Option<Acceptor>) -> Self {
+        Self { tls, ..self }
     }
 
     /// From now on every answer asks its caller to close the connection.
@@ -65,20 +78,44 @@ impl Connections {
         self.lingering.store(true, Relaxed);
     }
 
-    /// Serves one connection to its end, or until it has lost its place.
-    pub async fn serve<C>(
+    /// Serves one connection to its end, after its TLS handshake where there is one, or until it has lost its place.
+    pub async fn serve(
         &self,
-        connection: C,
+        stream: TcpStream,
         peer: SocketAddr,
         place: Place,
         draining: watch::Receiver<bool>,
-    ) where
-        C: AsyncRead + AsyncWrite + Unpin,
-    {
+    ) {
         tokio::select! {
-            () = self.serve_to_the_end(connection, peer, place.silence(), draining) => {}
+            () = self.secure(stream, peer, place.silence(), draining) => {}
             () = place.given_away() => {}
         }
+    }
+
+    async fn secure(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        silence: &Arc<Silence>,
+        draining: watch::Receiver<bool>,
+    ) {
+        #[cfg(feature = "server-tls")]
+        if let Some(tls) = &self.tls {
+            let mut told = draining.clone();
+            let leave = async {
+                _ = told.changed().await;
+                sleep(self.limits.linger).await;
+            };
+            let secured = tokio::select! {
+                secured = tls.accept(stream, peer, self.limits.header_read_timeout) => secured,
+                () = leave => None,
+            };
+            if let Some(stream) = secured {
+                self.serve_to_the_end(stream, peer, silence, draining).await;
+            }
+            return;
+        }
+        self.serve_to_the_end(stream, peer, silence, draining).await;
     }
 
     async fn serve_to_the_end<C>(

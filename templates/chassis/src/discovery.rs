@@ -32,7 +32,7 @@ pub struct Discovery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// A Service of the same name in the same namespace, on port 80.
+    /// A Service of the same name in the same namespace, on port 80, or 443 for HTTPS.
     Kubernetes,
     /// Only what `addresses` lists.
     Static,
@@ -48,8 +48,8 @@ pub struct Origin {
 }
 
 impl Discovery {
-    /// Where a service is, by its name.
-    pub fn origins(&self, service: &str) -> Result<Vec<Origin>, ConfigError> {
+    /// Where a service is, by its name; `scheme` is how it is called where no URL says so.
+    pub fn origins(&self, service: &str, scheme: &Scheme) -> Result<Vec<Origin>, ConfigError> {
         // Environment variables cannot say `-`.
         let listed = self.addresses.iter().find(|(name, _)| {
             name.replace('-', "_")
@@ -57,7 +57,9 @@ impl Discovery {
         });
         match (listed, self.kind) {
             (Some((_, urls)), _) => urls.split(',').map(|url| origin(service, url)).collect(),
-            (None, Kind::Kubernetes) => Ok(vec![origin(service, &format!("http://{service}"))?]),
+            (None, Kind::Kubernetes) => {
+                Ok(vec![origin(service, &format!("{scheme}://{service}"))?])
+            }
             (None, Kind::Static) => Err(invalid(
                 "discovery.addresses",
                 format!("has no address for `{service}`"),
@@ -71,13 +73,14 @@ impl Origin {
         self.authority.host()
     }
 
+    /// It is called over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
     /// Every address that the host has now.
     pub async fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
-        let default = if self.scheme == Scheme::HTTPS {
-            443
-        } else {
-            80
-        };
+        let default = if self.is_secure() { 443 } else { 80 };
         let port = self.authority.port_u16().unwrap_or(default);
         let host = self.host().trim_matches(['[', ']']);
         let mut addresses: Vec<_> = tokio::net::lookup_host((host, port)).await?.collect();
@@ -132,7 +135,7 @@ mod tests {
 
     fn urls(discovery: &Discovery, service: &str) -> Result<Vec<String>, String> {
         let origins = discovery
-            .origins(service)
+            .origins(service, &Scheme::HTTP)
             .map_err(|error| error.to_string())?;
         let url = |origin: &Origin| origin.url("/v1?a=b").unwrap().to_string();
         Ok(origins.iter().map(url).collect())
@@ -151,6 +154,8 @@ mod tests {
         }
         let cluster = discovery(Kind::Kubernetes, two);
         assert_eq!(urls(&cluster, "prices").unwrap(), ["http://prices/v1?a=b"]);
+        let secured = cluster.origins("prices", &Scheme::HTTPS).unwrap();
+        assert_eq!(secured[0].url("/v1").unwrap(), "https://prices/v1");
         let refused = urls(&discovery(Kind::Static, two), "prices").unwrap_err();
         assert!(refused.contains("no address for `prices`"), "{refused}");
     }
@@ -173,7 +178,7 @@ mod tests {
     async fn a_host_stands_for_its_addresses() {
         let discovery = discovery(Kind::Static, "http://127.0.0.1:8081,http://[::1]");
         let mut found = Vec::new();
-        for origin in discovery.origins("order-items").unwrap() {
+        for origin in discovery.origins("order-items", &Scheme::HTTP).unwrap() {
             found.extend(origin.addresses().await.unwrap());
         }
         let expected: [SocketAddr; 2] = [

@@ -12,11 +12,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 #[cfg(feature = "https")]
-use rustls::pki_types::pem::PemObject;
+use rustls::ClientConfig;
 #[cfg(feature = "https")]
-use rustls::pki_types::{CertificateDer, ServerName};
-#[cfg(feature = "https")]
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -24,6 +22,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 use crate::Error;
+#[cfg(feature = "https")]
+use crate::tls;
 
 /// Without more it speaks HTTP only.
 #[derive(Default)]
@@ -45,21 +45,14 @@ impl HttpClient {
     /// Speaks HTTPS too. Trusts the certificate authorities of a PEM file, or those of the system.
     #[cfg(feature = "https")]
     pub fn with_tls(ca_file: Option<&Path>) -> Result<Self, Error> {
-        let mut roots = RootCertStore::empty();
-        if let Some(file) = ca_file {
-            let unreadable = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-            let certificates =
-                CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))?;
-            for certificate in certificates {
-                let certificate = certificate.map_err(|error| unreadable(&error))?;
-                roots.add(certificate).map_err(|error| unreadable(&error))?;
+        let roots = match ca_file {
+            Some(file) => {
+                let unreadable = |error| format!("{}: {error}", file.display());
+                tls::authorities(file).map_err(unreadable)?
             }
-        } else {
-            // A system may hold certificates that nobody can read: the others count.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+            None => tls::system_authorities(),
+        };
+        let config = ClientConfig::builder_with_provider(tls::provider())
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();

@@ -18,6 +18,7 @@
 //! - `outbound` (feature `outbound`): calls to other services, through `fallback`, `retry`, `circuit_breaker` and
 //!   `balancer`.
 //! - `auth` (feature `jwt`): who is calling and what they may do; [`http_client`] reads the issuer's keys.
+//! - `tls` (features `server-tls` and `client-tls`): certificates of the traffic port, and of calls to other services.
 //! - `sqlite` (feature `sqlite`): the service's own database.
 
 pub mod admission;
@@ -56,6 +57,8 @@ pub mod shutdown;
 pub mod sqlite;
 pub mod startup;
 pub mod telemetry;
+#[cfg(any(feature = "server-tls", feature = "https"))]
+pub mod tls;
 pub mod trace_context;
 
 use std::io::Write;

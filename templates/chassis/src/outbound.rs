@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::uri::Scheme;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use bytes::Bytes;
 use serde::Serialize;
@@ -28,8 +29,8 @@ use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 
 use crate::balancer::{Balancer, Transport};
 use crate::circuit_breaker::{CircuitBreaker, CircuitBreakerLayer, State, Thresholds};
-use crate::config::ConfigError;
-use crate::discovery::Discovery;
+use crate::config::{ConfigError, invalid};
+use crate::discovery::{Discovery, Origin};
 use crate::fallback::{FallbackLayer, Stale};
 use crate::problem::Problem;
 use crate::retry::RetryPolicy;
@@ -93,19 +94,34 @@ impl<T> Answer<T> {
 }
 
 impl Dependency {
-    /// The stack for one service. Needs a tokio runtime; the service itself need not be there yet.
+    /// The stack for one service, over plain HTTP. Needs a tokio runtime; the service itself need not be there yet.
     pub fn new(
         name: &'static str,
         limits: &Outbound,
         discovery: &Discovery,
     ) -> Result<Self, ConfigError> {
-        let transport = Transport {
-            connect_timeout: limits.connect_timeout,
-            response_limit: limits.response_limit_bytes,
-            refresh: discovery.refresh,
-            avoid: discovery.avoid,
-        };
-        let balancer = Balancer::new(name, discovery.origins(name)?, transport);
+        let origins = discovery.origins(name, &Scheme::HTTP)?;
+        if origins.iter().any(Origin::is_secure) {
+            let problem = format!(
+                "has an https:// URL for `{name}`, which is called over plain HTTP: `Dependency::over_tls` speaks TLS"
+            );
+            return Err(invalid("discovery.addresses", problem));
+        }
+        let balancer = Balancer::new(name, origins, transport(limits, discovery));
+        Ok(Self::over(name, limits, balancer))
+    }
+
+    /// The stack for one service, over TLS unless its URL says otherwise. It must show a certificate for the host of that
+    /// URL.
+    #[cfg(feature = "client-tls")]
+    pub fn over_tls(
+        name: &'static str,
+        limits: &Outbound,
+        discovery: &Discovery,
+        tls: &crate::tls::client::Connector,
+    ) -> Result<Self, ConfigError> {
+        let origins = discovery.origins(name, &Scheme::HTTPS)?;
+        let balancer = Balancer::over_tls(name, origins, transport(limits, discovery), tls);
         Ok(Self::over(name, limits, balancer))
     }
 
@@ -228,6 +244,15 @@ impl Dependency {
             }
         }
         result
+    }
+}
+
+fn transport(limits: &Outbound, discovery: &Discovery) -> Transport {
+    Transport {
+        connect_timeout: limits.connect_timeout,
+        response_limit: limits.response_limit_bytes,
+        refresh: discovery.refresh,
+        avoid: discovery.avoid,
     }
 }
 

@@ -20,6 +20,8 @@ use crate::config::{Admin, Server};
 use crate::connection::Connections;
 use crate::connection_limit::ConnectionLimit;
 use crate::health::{Checks, Health};
+#[cfg(feature = "server-tls")]
+use crate::tls::server::{Acceptor, ServerTls};
 use crate::{Error, shutdown};
 
 /// How long to wait when the system has no room for another connection.
@@ -33,6 +35,8 @@ pub struct Listening {
     admin: TcpSocket,
     limits: Server,
     health: Health,
+    #[cfg(feature = "server-tls")]
+    tls: Option<Acceptor>,
 }
 
 /// Serves until SIGTERM or Ctrl-C, then drains. `start` makes what is served, and may wait for what it needs.
@@ -46,6 +50,20 @@ pub async fn serve(
         .await
 }
 
+/// Like [`serve`], with TLS on the traffic port. Probes stay plain: who asks them has no certificate.
+#[cfg(feature = "server-tls")]
+pub async fn serve_tls(
+    server: &Server,
+    tls: &ServerTls,
+    admin: &Admin,
+    start: impl Future<Output = Result<(Router, Checks), Error>>,
+) -> Result<(), Error> {
+    listen(server, admin)?
+        .with_tls(tls)?
+        .serve_until(start, shutdown::signal())
+        .await
+}
+
 /// Takes both ports.
 pub fn listen(server: &Server, admin: &Admin) -> Result<Listening, Error> {
     Ok(Listening {
@@ -53,6 +71,8 @@ pub fn listen(server: &Server, admin: &Admin) -> Result<Listening, Error> {
         admin: take("admin", admin.address())?,
         limits: server.clone(),
         health: Health::new(admin),
+        #[cfg(feature = "server-tls")]
+        tls: None,
     })
 }
 
@@ -76,6 +96,13 @@ fn cannot_listen(section: &str, address: SocketAddr, error: &io::Error) -> Error
 }
 
 impl Listening {
+    /// Traffic over TLS only. Reads the certificates, which needs a tokio runtime.
+    #[cfg(feature = "server-tls")]
+    pub fn with_tls(self, tls: &ServerTls) -> Result<Self, Error> {
+        let tls = Some(Acceptor::new(tls)?);
+        Ok(Self { tls, ..self })
+    }
+
     pub fn traffic_address(&self) -> io::Result<SocketAddr> {
         self.traffic.local_addr()
     }
@@ -91,7 +118,8 @@ impl Listening {
         stop: impl Future<Output = ()>,
     ) -> Result<(), Error> {
         let (traffic_address, admin_address) = (self.traffic_address()?, self.admin_address()?);
-        let admin = Port::open("admin", self.admin, self.health.router(), &self.limits)?;
+        let probes = Connections::new(self.health.router(), &self.limits);
+        let admin = Port::open("admin", self.admin, probes, &self.limits)?;
         let mut stop = pin!(stop);
         let (app, checks) = tokio::select! {
             biased;
@@ -101,7 +129,10 @@ impl Listening {
                 return Ok(());
             }
         };
-        let traffic = Port::open("server", self.traffic, app, &self.limits)?;
+        let traffic = Connections::new(app, &self.limits);
+        #[cfg(feature = "server-tls")]
+        let traffic = traffic.with_tls(self.tls);
+        let traffic = Port::open("server", self.traffic, traffic, &self.limits)?;
         self.health.set_started(checks);
         tracing::info!(traffic = %traffic_address, admin = %admin_address, "listening");
 
@@ -131,12 +162,17 @@ struct Port {
 }
 
 impl Port {
-    fn open(section: &str, socket: TcpSocket, app: Router, limits: &Server) -> Result<Self, Error> {
+    fn open(
+        section: &str,
+        socket: TcpSocket,
+        connections: Connections,
+        limits: &Server,
+    ) -> Result<Self, Error> {
         let address = socket.local_addr()?;
         let listener = socket
             .listen(BACKLOG)
             .map_err(|error| cannot_listen(section, address, &error))?;
-        let connections = Arc::new(Connections::new(app, limits));
+        let connections = Arc::new(connections);
         let places = Arc::new(ConnectionLimit::new(limits.max_connections));
         let (draining, told) = watch::channel(false);
         let door = Door {

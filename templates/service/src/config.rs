@@ -15,6 +15,12 @@ use chassis::outbound::Outbound;
 //% if store == "sqlite"
 use chassis::sqlite::Sqlite;
 //% endif
+//% if client_tls
+use chassis::tls::client::ClientTls;
+//% endif
+//% if tls != "mesh"
+use chassis::tls::server::ServerTls;
+//% endif
 use serde::Deserialize;
 
 const DEFAULTS: &str = include_str!("../config.toml");
@@ -23,11 +29,17 @@ const DEFAULTS: &str = include_str!("../config.toml");
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub server: Server,
+    //% if tls != "mesh"
+    pub server_tls: ServerTls,
+    //% endif
     pub admin: Admin,
     pub log: Log,
     pub discovery: Discovery,
     //% if calls
     pub calls: Calls,
+    //% endif
+    //% if client_tls
+    pub client_tls: ClientTls,
     //% endif
     //% if tokens
     pub token: Tokens,

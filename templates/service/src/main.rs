@@ -39,5 +39,11 @@ async fn run() -> Result<(), chassis::Error> {
         //% endif
     }
     telemetry::init(&SERVICE, &config.log)?;
-    serve::serve(&config.server, &config.admin, start(&config)).await
+    //% if tls == "mesh"
+    let server = serve::serve(&config.server, &config.admin, start(&config));
+    //% else
+    let (tls, start) = (&config.server_tls, start(&config));
+    let server = serve::serve_tls(&config.server, tls, &config.admin, start);
+    //% endif
+    server.await
 }

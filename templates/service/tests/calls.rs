@@ -330,3 +330,14 @@ async fn each_attempt_has_its_own_place_in_the_callers_trace() {
     seen.dedup();
     assert_eq!(seen.len(), 3, "three attempts, three spans");
 }
+
+/// Else the port for TLS would be sent plain requests, tokens and all.
+#[tokio::test]
+async fn calls_in_plain_http_refuse_an_https_url() {
+    let mut discovery = config().discovery;
+    let url = "https://stock".to_owned();
+    discovery.addresses.insert("stock".to_owned(), url);
+    let refused = Dependency::new("stock", &limits(), &discovery).err();
+    let refused = refused.expect("no plain call to it").to_string();
+    assert!(refused.contains("an https:// URL for `stock`"), "{refused}");
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cargo_msvc::deploy::Edge;
-use cargo_msvc::service::{Protocol, Store};
+use cargo_msvc::service::{Protocol, Store, Tls};
 use cargo_msvc::workspace::manifest::{Dependency, DependencyKind, Package};
 use cargo_msvc::workspace::service::{EnvVar, Found};
 use cargo_msvc::workspace::{Location, Service, Span, Workspace};
@@ -63,6 +63,7 @@ pub fn service(name: &str) -> Service {
         store: found(Store::None),
         discovery: None,
         auth: None,
+        tls: None,
         public: None,
         calls: Vec::new(),
         liveness: found("/livez".into()),
@@ -98,6 +99,21 @@ pub fn with_store(store: Store) -> Service {
     service
 }
 
+/// [`service`], public and with a certificate of its own. What it could be told besides has no value.
+pub fn with_certificate(tls: Tls) -> Service {
+    let mut service = service("orders");
+    (service.tls, service.public) = (found(tls), found(true));
+    let authority = if tls == Tls::Mtls { "certificates/orders/ca.crt" } else { "" };
+    for (key, default) in [
+        ("SERVER_TLS__CERTIFICATE_FILE", "certificates/orders/tls.crt"),
+        ("SERVER_TLS__CLIENT_CA_FILE", authority),
+        ("SERVER_TLS__KEY_FILE", "certificates/orders/tls.key"),
+    ] {
+        service.environment.push(variable(&format!("ORDERS__{key}"), Some(default), false));
+    }
+    service
+}
+
 /// Every option that changes a manifest, in every combination that is not obviously independent.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -128,6 +144,12 @@ pub fn cases() -> Vec<Case> {
                 cases.push(Case { name, services: vec![orders, service("inventory")], edges, config });
             }
         }
+    }
+    for tls in [Tls::Rustls, Tls::Mtls] {
+        let orders = with_certificate(tls);
+        let config = "gateway = 'infra/edge'\nservices.orders.host = 'orders.example.com'";
+        let services = vec![orders, service("inventory")];
+        cases.push(Case { name: format!("rest none {tls}"), services, edges: vec![], config });
     }
     let mut bare = service("legacy");
     bare.package = 1;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_msvc::deploy::Target;
-use cargo_msvc::service::Store;
+use cargo_msvc::service::{Store, Tls};
 use serde_json::Value;
 
-use super::facts::{cases, found, service, variable, with_store, workspace};
+use super::facts::{cases, found, service, variable, with_certificate, with_store, workspace};
 use super::{Case, documents, notes, objects, plan_with, texts};
 
 /// Deployment or StatefulSet of each service.
@@ -298,6 +298,38 @@ fn secrets_are_files_where_the_code_can_read_files() {
         "{notes}"
     );
     assert!(notes.contains("DATABASE_URL is a secret, and msvc.toml is no place for one"), "{notes}");
+}
+
+#[test]
+fn a_certificate_is_mounted_where_the_code_looks_for_it() {
+    for (tls, keys) in
+        [(Tls::Mesh, &[][..]), (Tls::Rustls, &["tls.crt", "tls.key"]), (Tls::Mtls, &["ca.crt", "tls.crt", "tls.key"])]
+    {
+        let orders = if tls == Tls::Mesh { service("orders") } else { with_certificate(tls) };
+        let config = "gateway = 'infra/edge'\nservices.orders.host = 'orders.example.com'";
+        let manifests = Case { name: String::new(), services: vec![orders], edges: vec![], config }.plan();
+        let (documents, texts, notes) = (documents(&manifests), texts(&manifests), notes(&manifests).join("\n"));
+        let orders = workloads(&documents)["orders"];
+        let volume = items(&orders["spec"]["template"]["spec"]["volumes"]).find(|volume| volume["name"] == "certificates");
+        assert_eq!(volume.is_some(), !keys.is_empty(), "{tls}");
+        let port = &objects(&documents, "Service")[0]["spec"]["ports"][0];
+        assert_eq!(text(&port["appProtocol"]), if tls == Tls::Mesh { "http" } else { "https" });
+        let policies = objects(&documents, "BackendTLSPolicy");
+        assert_eq!(policies.len(), usize::from(tls != Tls::Mesh));
+        // The probes' port has no certificate.
+        assert_eq!(container(orders)["readinessProbe"]["httpGet"]["scheme"], Value::Null);
+        assert_eq!(notes.contains("create secret generic orders-tls --from-file="), tls != Tls::Mesh, "{notes}");
+        assert_eq!(notes.contains("the gateway must show a certificate"), tls == Tls::Mtls, "{notes}");
+        let Some(volume) = volume else { continue };
+        assert_eq!(text(&volume["secret"]["secretName"]), "orders-tls");
+        let mounted: Vec<_> = items(&volume["secret"]["items"]).map(|item| text(&item["path"])).collect();
+        assert_eq!(mounted, keys);
+        let named: BTreeSet<_> =
+            texts["base/orders/config.env"].lines().filter_map(|line| line.split_once("=/etc/tls/")).collect();
+        assert_eq!(named.iter().map(|(_, file)| *file).collect::<BTreeSet<_>>(), keys.iter().copied().collect(), "{named:?}");
+        assert_eq!(policies[0]["spec"]["targetRefs"][0]["name"], "orders");
+        assert_eq!(policies[0]["spec"]["validation"]["hostname"], "orders");
+    }
 }
 
 #[test]

@@ -8,6 +8,9 @@ use chassis::config::ConfigError;
 use chassis::openapi::Operation;
 use chassis::outbound::{Answer, CallError, Dependency};
 use chassis::problem::Problem;
+//% if callee.tls != "mesh"
+use chassis::tls::client::Connector;
+//% endif
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
@@ -34,7 +37,12 @@ struct Page {
 impl Client {
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let limits = &config.calls.example_callee;
+        //% if callee.tls == "mesh"
         let dependency = Dependency::new(NAME, limits, &config.discovery)?;
+        //% else
+        let tls = Connector::new(&config.client_tls)?;
+        let dependency = Dependency::over_tls(NAME, limits, &config.discovery, &tls)?;
+        //% endif
         //% if callee.auth == "jwt"
         let token = config.token.example_callee_file.as_deref();
         let dependency = dependency.with_token_file(token);

@@ -9,6 +9,9 @@ use chassis::extract::Json;
 use chassis::openapi::Operation;
 use chassis::outbound::{CallError, Dependency};
 use chassis::problem::Problem;
+//% if callee.tls != "mesh"
+use chassis::tls::client::Connector;
+//% endif
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
@@ -29,7 +32,12 @@ pub struct Echo {
 impl Client {
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let limits = &config.calls.example_callee;
+        //% if callee.tls == "mesh"
         let dependency = Dependency::new(NAME, limits, &config.discovery)?;
+        //% else
+        let tls = Connector::new(&config.client_tls)?;
+        let dependency = Dependency::over_tls(NAME, limits, &config.discovery, &tls)?;
+        //% endif
         //% if callee.auth == "jwt"
         let token = config.token.example_callee_file.as_deref();
         let dependency = dependency.with_token_file(token);

@@ -35,6 +35,13 @@ pub fn config() -> Config {
     let addresses = &mut config.discovery.addresses;
     addresses.insert("example_callee".to_owned(), nowhere);
     //% endfor
+    //% if client_tls
+    config.client_tls.ca_file = None;
+    //% endif
+    //% if client_certificate
+    config.client_tls.certificate_file = None;
+    config.client_tls.key_file = None;
+    //% endif
     //% if store == "sqlite"
     config.store.path = ":memory:".to_owned();
     //% endif
