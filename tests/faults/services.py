@@ -16,12 +16,14 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 
 
 def build(scratch):
-    """`gateway` calls `orders` calls `inventory`: generated and built in release mode. Returns where the binaries are."""
+    """`gateway` calls `orders` calls `inventory`, and `catalog`, which asks for no tokens, calls `gateway`: generated and
+    built in release mode. Returns where the binaries are."""
     msvc = ["cargo", "run", "--quiet", "--locked", "--manifest-path", str(ROOT / "Cargo.toml"), "--", "msvc", "new"]
     subprocess.run([*msvc, "inventory", "--workspace", "shop", "--quiet"], cwd=scratch, check=True)
     workspace = scratch / "shop"
     subprocess.run([*msvc, "orders", "--calls", "inventory", "--quiet"], cwd=workspace, check=True)
     subprocess.run([*msvc, "gateway", "--calls", "orders", "--store", "none", "--quiet"], cwd=workspace, check=True)
+    subprocess.run([*msvc, "catalog", "--calls", "gateway", "--auth", "none", "--quiet"], cwd=workspace, check=True)
     # As its owner would: it asks for what orders passes on, so that the calls are three deep.
     client = workspace / "services/gateway/src/clients/orders.rs"
     text = client.read_text()
@@ -44,8 +46,8 @@ def free_port():
 class Service:
     """One process. Use as a context; it is gone afterwards."""
 
-    def __init__(self, binaries, name, scratch, settings=None, replica="", stateless=False):
-        self.name, self.scratch = name, scratch
+    def __init__(self, binaries, name, scratch, settings=None, replica="", stateless=False, protected=True):
+        self.name, self.scratch, self.protected = name, scratch, protected
         self.binary = binaries / name
         self.port, self.admin = free_port(), free_port()
         self.log_path = scratch / f"{name}{replica}-{self.port}.log"
@@ -56,7 +58,8 @@ class Service:
             for key, value in {
                 "SERVER__HOST": "127.0.0.1", "SERVER__PORT": self.port,
                 "ADMIN__HOST": "127.0.0.1", "ADMIN__PORT": self.admin,
-                "AUTH__KEY_FILE": key, **({} if stateless else {"STORE__PATH": database}), **(settings or {}),
+                **({"AUTH__KEY_FILE": key} if protected else {}), **({} if stateless else {"STORE__PATH": database}),
+                **(settings or {}),
             }.items()
         }
         self.database = database
@@ -64,6 +67,8 @@ class Service:
 
     def token(self):
         """A token that this service accepts."""
+        if not self.protected:
+            return ""
         command = [self.binary, "dev-token", "--key-file", self.scratch / "key"]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
