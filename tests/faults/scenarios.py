@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import time
 
+from contract import documented
 from load import Connection, Report, closed_loop, open_loop
 from proxy import Proxy
 from services import Service
@@ -510,4 +511,5 @@ async def retry_storm(place):
 
 SCENARIOS = [
     dependency_dead, dependency_slow, overload, stopped_under_load, rolled, database_locked, hostile_clients, retry_storm,
+    documented,
 ]

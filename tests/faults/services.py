@@ -17,13 +17,15 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 
 
 def build(scratch, name="shop", options=()):
-    """`gateway` calls `orders` calls `inventory`: generated and built in release mode. Returns where the binaries are."""
+    """`gateway` calls `orders` calls `inventory`, and `catalog`, which asks for no tokens, calls `gateway`: generated and
+    built in release mode. Returns where the binaries are."""
     cargo = ["cargo", "run", "--quiet", "--locked", "--manifest-path", str(ROOT / "Cargo.toml"), "--"]
     msvc = [*cargo, "msvc", "new", "--quiet", *options]
     subprocess.run([*msvc, "inventory", "--workspace", name], cwd=scratch, check=True)
     workspace = scratch / name
     subprocess.run([*msvc, "orders", "--calls", "inventory"], cwd=workspace, check=True)
     subprocess.run([*msvc, "gateway", "--calls", "orders", "--store", "none"], cwd=workspace, check=True)
+    subprocess.run([*msvc, "catalog", "--calls", "gateway", "--auth", "none"], cwd=workspace, check=True)
     # As its owner would: it asks for what orders passes on, so that the calls are three deep.
     client = workspace / "services/gateway/src/clients/orders.rs"
     text = client.read_text()
@@ -54,8 +56,8 @@ def free_port():
 class Service:
     """One process. Use as a context; it is gone afterwards."""
 
-    def __init__(self, binaries, name, scratch, settings=None, replica="", stateless=False):
-        self.name, self.scratch = name, scratch
+    def __init__(self, binaries, name, scratch, settings=None, replica="", stateless=False, protected=True):
+        self.name, self.scratch, self.protected = name, scratch, protected
         self.binary = binaries / name
         self.port, self.admin = free_port(), free_port()
         self.log_path = scratch / f"{name}{replica}-{self.port}.log"
@@ -66,7 +68,8 @@ class Service:
             for key, value in {
                 "SERVER__HOST": "127.0.0.1", "SERVER__PORT": self.port,
                 "ADMIN__HOST": "127.0.0.1", "ADMIN__PORT": self.admin,
-                "AUTH__KEY_FILE": key, **({} if stateless else {"STORE__PATH": database}), **(settings or {}),
+                **({"AUTH__KEY_FILE": key} if protected else {}), **({} if stateless else {"STORE__PATH": database}),
+                **(settings or {}),
             }.items()
         }
         self.database = database
@@ -74,6 +77,8 @@ class Service:
 
     def token(self):
         """A token that this service accepts."""
+        if not self.protected:
+            return ""
         command = [self.binary, "dev-token", "--key-file", self.scratch / "key"]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 

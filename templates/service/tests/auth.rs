@@ -6,29 +6,48 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use common::{app, assert_problem, config, request, send, token_for};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use example_service::{OPENAPI, SERVICE};
 
-/// Method, path and scope of each route that `openapi.json` names a scope for.
-fn routes() -> Vec<(String, String, String)> {
+/// A route, as `openapi.json` has it.
+struct Route {
+    method: String,
+    path: String,
+    asks_for_token: bool,
+    scope: Option<String>,
+}
+
+fn routes() -> Vec<Route> {
     let document: Value = serde_json::from_str(OPENAPI).unwrap();
     let mut routes = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
-            if let Some(scope) = operation["security"][0]["token"][0].as_str() {
-                let path = path.replace("{id}", "1");
-                routes.push((method.to_uppercase(), path, scope.to_owned()));
-            }
+            let security = &operation["security"];
+            routes.push(Route {
+                method: method.to_uppercase(),
+                path: path.replace("{id}", "1"),
+                asks_for_token: *security != json!([]),
+                scope: security[0]["token"][0].as_str().map(str::to_owned),
+            });
         }
     }
     routes
 }
 
 #[tokio::test]
-async fn each_route_demands_its_scope() {
+async fn each_route_demands_what_the_document_says() {
     let service = app(&config(), Router::new()).await;
-    for (method, path, scope) in &routes() {
+    for route in routes() {
+        let (method, path) = (&*route.method, &*route.path);
+        let nobody = Request::builder().method(method).uri(path);
+        let nobody = send(&service, nobody.body(Body::empty()).unwrap()).await;
+        assert_eq!(nobody.status == 401, route.asks_for_token, "{path}");
+        let Some(scope) = &route.scope else {
+            let nothing = send(&service, allowed("", method, path)).await;
+            assert_ne!(nothing.status, 403, "{method} {path}");
+            continue;
+        };
         for lacking in ["", "something:else", &format!("{scope}:more")] {
             let answer = send(&service, allowed(lacking, method, path)).await;
             assert_problem(&answer, 403);

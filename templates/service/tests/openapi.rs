@@ -8,8 +8,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use common::{app, assert_problem, config, request, send};
-use example_service::{OPENAPI, build};
 use serde_json::Value;
+
+use example_service::{OPENAPI, build};
 
 #[tokio::test]
 async fn every_route_is_documented_and_every_documented_one_is_there() {

@@ -82,19 +82,18 @@ impl Document {
     }
 
     fn operation(&self, operation: &Operation, schemas: &mut Schemas) -> Value {
-        let mut described = json!({
-            "operationId": operation.id,
-            "summary": operation.summary,
-        });
+        let mut described = json!({});
+        if !operation.id.is_empty() {
+            described["operationId"] = operation.id.into();
+            described["summary"] = operation.summary.into();
+        }
         if let Some(scope) = operation.scope {
             described["security"] = json!([{ TOKEN: [scope] }]);
         }
         let mut parameters = Vec::new();
         if let Some(make) = operation.path_parameters {
-            parameters.extend(path_parameters(
-                operation.path,
-                schemas.of(make, Use::Taken),
-            ));
+            let schema = schemas.of(make, Use::Taken);
+            parameters.extend(path_parameters(operation.path, &schema));
         }
         if let Some(make) = operation.query {
             parameters.extend(query_parameters(&schemas.of(make, Use::Taken)));

@@ -65,7 +65,7 @@ impl Schemas {
 }
 
 /// A schema has names, or stands for them in their order in the path, or is the one there is.
-pub fn path_parameters(path: &str, schema: Value) -> Vec<Value> {
+pub fn path_parameters(path: &str, schema: &Value) -> Vec<Value> {
     let names = path.split('/').filter_map(|segment| {
         let name = segment.strip_prefix('{')?.strip_suffix('}')?;
         Some(name.trim_start_matches('*'))
@@ -75,7 +75,7 @@ pub fn path_parameters(path: &str, schema: Value) -> Vec<Value> {
         .map(|(index, name)| {
             let by_name = schema.pointer(&format!("/properties/{name}"));
             let in_order = || schema.pointer(&format!("/prefixItems/{index}"));
-            let own = by_name.or_else(in_order).unwrap_or(&schema);
+            let own = by_name.or_else(in_order).unwrap_or(schema);
             parameter("path", name, own, true)
         })
         .collect()
@@ -133,4 +133,90 @@ fn bound(schema: &mut Schema) {
     let schema = schema.ensure_object();
     schema.entry("minimum").or_insert(least);
     schema.entry("maximum").or_insert(most);
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    /// The fields are for their names and types alone.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct Line {
+        order: i64,
+        /// From 1 on.
+        #[schemars(range(min = 1))]
+        line: Option<u8>,
+        #[serde(default)]
+        note: String,
+    }
+
+    mod other {
+        /// Another of the same name.
+        #[derive(schemars::JsonSchema)]
+        pub struct Line;
+    }
+
+    fn described(parameters: &[Value]) -> Vec<(&str, &str, bool, &Value)> {
+        let described = parameters.iter().map(|it| {
+            let text = |key: &str| it[key].as_str().unwrap();
+            let required = it["required"] == true;
+            (text("name"), text("in"), required, &it["schema"])
+        });
+        described.collect()
+    }
+
+    #[test]
+    fn parameters_of_a_path_have_their_schemas_by_name_in_order_or_alone() {
+        let (int64, uint8) = (
+            json!({ "type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX }),
+            json!({ "type": "integer", "format": "uint8", "minimum": 1, "maximum": 255 }),
+        );
+        let any_uint8 =
+            json!({ "type": "integer", "format": "uint8", "minimum": 0, "maximum": 255 });
+        let two = "/orders/{order}/lines/{line}";
+        let makes: [(&str, MakeSchema, &[&Value]); 3] = [
+            (two, Line::json_schema, &[&int64, &uint8]),
+            (two, <(i64, u8)>::json_schema, &[&int64, &any_uint8]),
+            ("/orders/{order}", i64::json_schema, &[&int64]),
+        ];
+        for (path, make, expected) in makes {
+            let schema = Schemas::default().of(make, Use::Taken);
+            let parameters = path_parameters(path, &schema);
+            let expected = expected.iter().zip(["order", "line"]);
+            let expected: Vec<_> = expected
+                .map(|(schema, name)| (name, "path", true, *schema))
+                .collect();
+            assert_eq!(described(&parameters), expected);
+        }
+    }
+
+    #[test]
+    fn what_a_query_may_leave_out_is_not_required() {
+        let schema = Schemas::default().of(Line::json_schema, Use::Taken);
+        let parameters = query_parameters(&schema);
+        let required: Vec<_> = described(&parameters)
+            .iter()
+            .map(|(name, place, required, _)| (*name, *place, *required))
+            .collect();
+        assert_eq!(
+            required,
+            [
+                ("line", "query", false),
+                ("note", "query", false),
+                ("order", "query", true)
+            ]
+        );
+        assert_eq!(parameters[0]["description"], "From 1 on.");
+    }
+
+    #[test]
+    #[should_panic(expected = "two schemas are called \"Line\"")]
+    fn two_schemas_of_one_name_are_told_apart_by_a_person() {
+        let mut schemas = Schemas::default();
+        schemas.of(SchemaGenerator::subschema_for::<Line>, Use::Taken);
+        schemas.of(SchemaGenerator::subschema_for::<other::Line>, Use::Given);
+    }
 }

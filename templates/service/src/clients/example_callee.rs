@@ -66,7 +66,7 @@ pub fn router(client: Client) -> Router {
 #[cfg(test)]
 pub fn operations() -> [Operation; 1] {
     [Operation::get(PATH, list)
-        .named("example-callee.list", "Passes on what it lists")
+        .named("example-callee.list", "Passes on its items")
         .refuses(502, "It gives no answer that can be used.")]
 }
 

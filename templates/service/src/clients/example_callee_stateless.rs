@@ -60,7 +60,7 @@ pub fn router(client: Client) -> Router {
 #[cfg(test)]
 pub fn operations() -> [Operation; 1] {
     [Operation::post(PATH, echo)
-        .named("example-callee.echo", "Has it say something again")
+        .named("example-callee.echo", "Has it say it again")
         .refuses(502, "It gives no answer that can be used.")]
 }
 
