@@ -134,12 +134,11 @@ impl Exporter {
 
     fn flush(&self) {
         let until = Instant::now() + PATIENCE;
-        if let Some(spans) = &self.spans {
-            spans.flush(until);
-        }
-        if let Some(lines) = &self.lines {
-            lines.flush(until);
-        }
+        // A receiver of traces that is silent must not cost the logs their time.
+        self.spans.iter().for_each(Queue::hurry);
+        self.lines.iter().for_each(Queue::hurry);
+        self.spans.iter().for_each(|spans| spans.wait(until));
+        self.lines.iter().for_each(|lines| lines.wait(until));
     }
 }
 

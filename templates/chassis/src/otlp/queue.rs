@@ -101,11 +101,15 @@ impl<B: Batch> Queue<B> {
         }
     }
 
-    /// Waits until all is sent or given up, until then at most. Nothing is tried twice any more.
-    pub fn flush(&self, until: Instant) {
-        let mut state = self.lock();
-        state.in_a_hurry = true;
+    /// Sends all at once. Nothing is tried twice any more.
+    pub fn hurry(&self) {
+        self.lock().in_a_hurry = true;
         self.wanted.notify_one();
+    }
+
+    /// Waits until all is sent or given up, until then at most.
+    pub fn wait(&self, until: Instant) {
+        let mut state = self.lock();
         while state.is_sending || state.waiting.records() > 0 {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -242,6 +246,12 @@ mod tests {
             }
         }
 
+        /// How many records the next request holds. `None`: there is none for a minute.
+        async fn next(&mut self) -> Option<usize> {
+            let request = timeout(Duration::from_secs(60), self.received.recv());
+            request.await.ok().flatten()
+        }
+
         fn queue(&self, signal: &'static str) -> Arc<Queue<Lines>> {
             let target = Target {
                 signal,
@@ -277,7 +287,7 @@ mod tests {
             push(&queue, 3);
             let began = Moment::now();
             for pause in [1, 2, 4] {
-                assert_eq!(receiver.received.recv().await, Some(3));
+                assert_eq!(receiver.next().await, Some(3));
                 assert_eq!(began.elapsed().as_secs(), pause);
             }
             push(&queue, 2);
@@ -296,9 +306,9 @@ mod tests {
         let queue = receiver.queue("refused");
         let _task = export(&queue);
         push(&queue, 3);
-        assert_eq!(receiver.received.recv().await, Some(3));
+        assert_eq!(receiver.next().await, Some(3));
         push(&queue, 2);
-        assert_eq!(receiver.received.recv().await, Some(2));
+        assert_eq!(receiver.next().await, Some(2));
         assert_eq!(queue.dropped.get(), 3);
     }
 
@@ -311,7 +321,7 @@ mod tests {
         assert_eq!(queue.dropped.get(), 7);
         let began = Moment::now();
         let _task = export(&queue);
-        assert_eq!(receiver.received.recv().await, Some(fitting));
+        assert_eq!(receiver.next().await, Some(fitting));
         assert!(began.elapsed() < INTERVAL, "{:?}", began.elapsed());
     }
 
@@ -323,7 +333,8 @@ mod tests {
         let flush = |patience| {
             let (queue, began) = (queue.clone(), Instant::now());
             let flushed = move || {
-                queue.flush(began + Duration::from_millis(patience));
+                queue.hurry();
+                queue.wait(began + Duration::from_millis(patience));
                 began.elapsed()
             };
             tokio::task::spawn_blocking(flushed)

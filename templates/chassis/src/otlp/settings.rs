@@ -8,6 +8,7 @@
 //! | `OTEL_EXPORTER_OTLP_HEADERS` | `name=value,…` for each request, such as credentials |
 //! | `OTEL_EXPORTER_OTLP_TIMEOUT` | milliseconds for each request, 10000 by itself |
 //! | `OTEL_EXPORTER_OTLP_CERTIFICATE` | PEM file of the authorities to trust over https, instead of the system's |
+//! | `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_COMPRESSION` | only `http/json` and `none` |
 //! | `OTEL_TRACES_EXPORTER`, `OTEL_LOGS_EXPORTER` | `otlp`, or `none` to send only the other |
 //! | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | which traces: see [`Sampler`] |
 //! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | what is said of this process beside its version |
