@@ -23,7 +23,18 @@ const READ: &str = "items:read";
 const WRITE: &str = "items:write";
 
 /// Everything that a token can allow here.
+//% if calls
+pub const SCOPES: &[&str] = &[
+    READ,
+    WRITE,
+    // Of routes that live on other services.
+    //% for callee in calls
+    crate::clients::example_callee::SCOPE,
+    //% endfor
+];
+//% else
 pub const SCOPES: &[&str] = &[READ, WRITE];
+//% endif
 
 //% endif
 pub fn router(store: Store) -> Router {

@@ -18,7 +18,17 @@ const MAX_MESSAGE: usize = 1000;
 const ECHO: &str = "echo";
 
 /// Everything that a token can allow here.
+//% if calls
+pub const SCOPES: &[&str] = &[
+    ECHO,
+    // Of routes that live on other services.
+    //% for callee in calls
+    crate::clients::example_callee::SCOPE,
+    //% endfor
+];
+//% else
 pub const SCOPES: &[&str] = &[ECHO];
+//% endif
 
 //% endif
 pub fn router() -> Router {

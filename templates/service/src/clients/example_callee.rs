@@ -3,6 +3,9 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+//% if auth == "jwt"
+use chassis::auth;
+//% endif
 use chassis::config::ConfigError;
 #[cfg(test)]
 use chassis::openapi::Operation;
@@ -17,6 +20,10 @@ use crate::Config;
 
 const NAME: &str = "example-callee";
 const PATH: &str = "/v1/example-callee";
+//% if auth == "jwt"
+/// What a token must allow whoever asks through this service.
+pub const SCOPE: &str = "example-callee:read";
+//% endif
 
 #[derive(Clone)]
 pub struct Client(Dependency);
@@ -59,15 +66,23 @@ impl Client {
 
 /// An example of a route that lives on another service: it degrades with it and does not fail with it.
 pub fn router(client: Client) -> Router {
-    Router::new().route(PATH, get(list)).with_state(client)
+    let list = get(list);
+    //% if auth == "jwt"
+    let list = list.route_layer(auth::scope(SCOPE));
+    //% endif
+    Router::new().route(PATH, list).with_state(client)
 }
 
 /// The same for `openapi.json`.
 #[cfg(test)]
 pub fn operations() -> [Operation; 1] {
-    [Operation::get(PATH, list)
+    let list = Operation::get(PATH, list)
         .named("example-callee.list", "Passes on its items")
-        .refuses(502, "It gives no answer that can be used.")]
+        .refuses(502, "It gives no answer that can be used.");
+    //% if auth == "jwt"
+    let list = list.scope(SCOPE);
+    //% endif
+    [list]
 }
 
 /// What callers get.

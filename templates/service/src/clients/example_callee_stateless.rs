@@ -3,6 +3,9 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
+//% if auth == "jwt"
+use chassis::auth;
+//% endif
 use chassis::config::ConfigError;
 use chassis::extract::Json;
 #[cfg(test)]
@@ -18,6 +21,10 @@ use crate::Config;
 
 const NAME: &str = "example-callee";
 const PATH: &str = "/v1/example-callee";
+//% if auth == "jwt"
+/// What a token must allow whoever asks through this service.
+pub const SCOPE: &str = "example-callee:call";
+//% endif
 
 #[derive(Clone)]
 pub struct Client(Dependency);
@@ -53,15 +60,23 @@ impl Client {
 
 /// An example of a route that lives on another service.
 pub fn router(client: Client) -> Router {
-    Router::new().route(PATH, post(echo)).with_state(client)
+    let echo = post(echo);
+    //% if auth == "jwt"
+    let echo = echo.route_layer(auth::scope(SCOPE));
+    //% endif
+    Router::new().route(PATH, echo).with_state(client)
 }
 
 /// The same for `openapi.json`.
 #[cfg(test)]
 pub fn operations() -> [Operation; 1] {
-    [Operation::post(PATH, echo)
+    let echo = Operation::post(PATH, echo)
         .named("example-callee.echo", "Has it say it again")
-        .refuses(502, "It gives no answer that can be used.")]
+        .refuses(502, "It gives no answer that can be used.");
+    //% if auth == "jwt"
+    let echo = echo.scope(SCOPE);
+    //% endif
+    [echo]
 }
 
 async fn echo(
