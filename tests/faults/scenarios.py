@@ -45,12 +45,12 @@ async def dependency_dead(place):
         async with Proxy(callee.port) as proxy:
             with served(place, proxy) as orders:
                 caller = Connection(orders.port, orders.bearer)
-                expect((await caller.request("/v1/inventory")).status == 200, "orders answers while all is well")
+                expect((await caller.request("/v1/inventory/items")).status == 200, "orders answers while all is well")
                 proxy.count()
                 # A callee that resets every connection, so that what reaches it can be counted.
                 await proxy.become("reset")
                 began = time.monotonic()
-                report = await open_loop(orders.port, orders.bearer, "/v1/inventory", rate=50, seconds=4)
+                report = await open_loop(orders.port, orders.bearer, "/v1/inventory/items", rate=50, seconds=4)
                 reached = proxy.count()
                 expect(len(report.of(200)) == len(report), f"all are answered: {report}")
                 stale = sum("stale_seconds" in outcome.json() for outcome in report)
@@ -58,17 +58,17 @@ async def dependency_dead(place):
                 expect(orders.metric("outbound_breaker_state", dependency="inventory") == 2, "the breaker is open")
                 expect(reached <= 30, f"{reached} attempts reached the dead one before the breaker opened")
                 # Open for 5 to 6 s, then one probe each time.
-                report = await open_loop(orders.port, orders.bearer, "/v1/inventory", rate=50, seconds=7)
+                report = await open_loop(orders.port, orders.bearer, "/v1/inventory/items", rate=50, seconds=7)
                 probes = proxy.count()
                 expect(len(report.of(200)) == len(report), f"all are answered: {report}")
                 expect(1 <= probes <= 3, f"{probes} probes reached the dead one in {time.monotonic() - began:.0f} s")
                 await proxy.become("pass")
                 back = time.monotonic()
-                while "stale_seconds" in (await caller.request("/v1/inventory")).json():
+                while "stale_seconds" in (await caller.request("/v1/inventory/items")).json():
                     expect(time.monotonic() - back < 15, "fresh answers come back")
                     await asyncio.sleep(0.05)
                 for _ in range(20):
-                    await caller.request("/v1/inventory")
+                    await caller.request("/v1/inventory/items")
                 expect(orders.metric("outbound_breaker_state", dependency="inventory") == 0, "the breaker is closed")
                 return (f"{stale} copies, all marked; {reached} attempts until open, then {probes} probes; "
                         f"fresh again {time.monotonic() - back:.1f} s after recovery")
@@ -84,7 +84,7 @@ async def dependency_slow(place):
                 alone = await closed_loop(orders.port, orders.bearer, "/v1/items", callers=2, seconds=1, pause=0.005)
                 await proxy.become("hole")
                 slow, beside = await asyncio.gather(
-                    open_loop(orders.port, orders.bearer, "/v1/inventory", rate=40, seconds=6),
+                    open_loop(orders.port, orders.bearer, "/v1/inventory/items", rate=40, seconds=6),
                     closed_loop(orders.port, orders.bearer, "/v1/items", callers=2, seconds=6, pause=0.005),
                 )
                 late, refused = slow.of(504), slow.of(503)
@@ -105,12 +105,12 @@ async def overload(place):
             # Each request takes 100 ms of waiting and 16 may wait: 160 a second, whatever the machine can do.
             await proxy.become("delay", 0.05)
             with served(place, proxy, {"SERVER__MAX_IN_FLIGHT": 16}) as orders:
-                full = await closed_loop(orders.port, orders.bearer, "/v1/inventory", callers=16, seconds=3)
+                full = await closed_loop(orders.port, orders.bearer, "/v1/inventory/items", callers=16, seconds=3)
                 expect(len(full.of(200)) == len(full), f"at capacity all are answered: {full}")
                 capacity = len(full) / 3
-                await open_loop(orders.port, orders.bearer, "/v1/inventory", rate=5 * capacity, seconds=1)
+                await open_loop(orders.port, orders.bearer, "/v1/inventory/items", rate=5 * capacity, seconds=1)
                 before = orders.memory()
-                report = await open_loop(orders.port, orders.bearer, "/v1/inventory", rate=5 * capacity, seconds=8)
+                report = await open_loop(orders.port, orders.bearer, "/v1/inventory/items", rate=5 * capacity, seconds=8)
                 grown = orders.memory() - before
                 accepted, refused = report.of(200), report.of(503)
                 expect(len(accepted) + len(refused) == len(report), f"each is answered: {report}")
@@ -131,7 +131,7 @@ async def stopped_under_load(place):
             with served(place, proxy) as orders:
                 stop = asyncio.Event()
                 load = asyncio.create_task(
-                    closed_loop(orders.port, orders.bearer, "/v1/inventory", callers=32, stop=stop, pause=0.002))
+                    closed_loop(orders.port, orders.bearer, "/v1/inventory/items", callers=32, stop=stop, pause=0.002))
                 await asyncio.sleep(1.5)
                 orders.signal()
                 began = time.monotonic()
@@ -495,9 +495,9 @@ async def retry_storm(place):
                     "CALLS__ORDERS__BREAKER_MIN_CALLS": 1_000_000, "CALLS__ORDERS__STALE_MS": 0, "LOG__LEVEL": "warn",
                 }, stateless=True)
                 with top as gateway:
-                    report = await open_loop(gateway.port, gateway.bearer, "/v1/orders", rate=rate, seconds=seconds)
+                    report = await open_loop(gateway.port, gateway.bearer, "/v1/orders/items", rate=rate, seconds=seconds)
                     asked, reached = len(report), proxy.count()
-                    between = orders.metric("http_requests_total", route="/v1/inventory")
+                    between = orders.metric("http_requests_total", route="/v1/inventory/items")
                     expect(not report.of(0, 200, 500), f"each fails as it should: {report}")
                     # Of each layer's requests a fifth more, one a second, and those of ten seconds saved up.
                     def most(requests):

@@ -30,7 +30,7 @@ def build(scratch, name="shop", options=()):
     client = workspace / "services/gateway/src/clients/orders.rs"
     text = client.read_text()
     assert text.count('get("/v1/items")') == 1, "the client asks for items once"
-    client.write_text(text.replace('get("/v1/items")', 'get("/v1/inventory")'))
+    client.write_text(text.replace('get("/v1/items")', 'get("/v1/inventory/items")'))
     target = TARGET / "generated" / "build"
     subprocess.run(
         ["cargo", "build", "--release", "--quiet", "--locked"],
@@ -42,7 +42,7 @@ def build(scratch, name="shop", options=()):
     # Beside the workspace: the next one is built in the same place.
     binaries = scratch / f"{name}-binaries"
     binaries.mkdir()
-    for service in ("inventory", "orders", "gateway"):
+    for service in ("inventory", "orders", "gateway", "catalog"):
         shutil.copy2(target / "release" / service, binaries)
     return binaries
 

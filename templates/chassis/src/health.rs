@@ -23,43 +23,45 @@ use crate::{Error, metrics};
 pub type Outcome = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// What the probes answer. Clones share it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Health(Arc<Shared>);
 
+#[derive(Default)]
 struct Shared {
     /// Set once the service has started.
     checks: OnceLock<Checks>,
     draining: AtomicBool,
-    check_timeout: Duration,
 }
 
 /// Collects readiness checks.
-#[derive(Default)]
-pub struct Checks(Vec<Check>);
+pub struct Checks {
+    timeout: Duration,
+    all: Vec<Check>,
+}
 
 type Check = (&'static str, Box<dyn Fn() -> Outcome + Send + Sync>);
 
 impl Checks {
+    /// None yet.
+    pub fn new(admin: &Admin) -> Self {
+        Self {
+            timeout: admin.check_timeout,
+            all: Vec::new(),
+        }
+    }
+
     /// Adds a dependency without which this service can answer nothing.
     pub fn add(
         mut self,
         dependency: &'static str,
         check: impl Fn() -> Outcome + Send + Sync + 'static,
     ) -> Self {
-        self.0.push((dependency, Box::new(check)));
+        self.all.push((dependency, Box::new(check)));
         self
     }
 }
 
 impl Health {
-    pub fn new(admin: &Admin) -> Self {
-        Self(Arc::new(Shared {
-            checks: OnceLock::new(),
-            draining: AtomicBool::new(false),
-            check_timeout: admin.check_timeout,
-        }))
-    }
-
     /// The service listens, and is ready while these checks succeed.
     pub fn set_started(&self, checks: Checks) {
         _ = self.0.checks.set(checks);
@@ -89,22 +91,17 @@ async fn started(State(health): State<Health>) -> (StatusCode, &'static str) {
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, String) {
-    let Shared {
-        checks,
-        draining,
-        check_timeout,
-    } = &*health.0;
-    if draining.load(Relaxed) {
+    if health.0.draining.load(Relaxed) {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining".to_owned());
     }
-    let Some(Checks(checks)) = checks.get() else {
+    let Some(Checks { timeout, all }) = health.0.checks.get() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "starting".to_owned());
     };
-    for (dependency, check) in checks {
-        let failure = match tokio::time::timeout(*check_timeout, check()).await {
+    for (dependency, check) in all {
+        let failure = match tokio::time::timeout(*timeout, check()).await {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} ms", check_timeout.as_millis()),
+            Err(_) => format!("no answer within {} ms", timeout.as_millis()),
         };
         tracing::warn!(dependency, error = failure, "not ready");
         return (

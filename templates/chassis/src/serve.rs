@@ -70,7 +70,7 @@ pub fn listen(server: &Server, admin: &Admin) -> Result<Listening, Error> {
         traffic: take("server", server.address())?,
         admin: take("admin", admin.address())?,
         limits: server.clone(),
-        health: Health::new(admin),
+        health: Health::default(),
         #[cfg(feature = "server-tls")]
         tls: None,
     })

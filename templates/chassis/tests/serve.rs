@@ -56,6 +56,7 @@ fn start_with(limits: &Server, app: impl Future<Output = Router> + Send + 'stati
         port: 0,
         check_timeout: Duration::from_secs(1),
     };
+    let checks = Checks::new(&admin);
     let listening = serve::listen(limits, &admin).unwrap();
     let (address, admin) = (
         listening.traffic_address().unwrap(),
@@ -63,7 +64,7 @@ fn start_with(limits: &Server, app: impl Future<Output = Router> + Send + 'stati
     );
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(async move {
-        let start = async { Ok((app.await, Checks::default())) };
+        let start = async { Ok((app.await, checks)) };
         let stopped = async { _ = stopped.await };
         let served = listening.serve_until(start, stopped).await;
         served.map_err(|error| error.to_string())

@@ -2,7 +2,7 @@
 //! certificates change. Every certificate is made here.
 #![cfg(all(feature = "server-tls", feature = "client-tls"))]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -152,11 +152,17 @@ fn limits() -> Server {
     }
 }
 
+const ADMIN: Admin = Admin {
+    host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    port: 0,
+    check_timeout: Duration::from_secs(1),
+};
+
 /// Serves until the test ends.
 fn start(limits: &Server, tls: &ServerTls) -> Result<SocketAddr, String> {
     let listening = listen(limits, tls)?;
     let address = listening.traffic_address().unwrap();
-    let start = async { Ok((fine(), Checks::default())) };
+    let start = async { Ok((fine(), Checks::new(&ADMIN))) };
     tokio::spawn(listening.serve_until(start, std::future::pending()));
     Ok(address)
 }
@@ -166,12 +172,7 @@ fn fine() -> Router {
 }
 
 fn listen(limits: &Server, tls: &ServerTls) -> Result<Listening, String> {
-    let admin = Admin {
-        host: limits.host,
-        port: 0,
-        check_timeout: Duration::from_secs(1),
-    };
-    let listening = serve::listen(limits, &admin).unwrap();
+    let listening = serve::listen(limits, &ADMIN).unwrap();
     listening.with_tls(tls).map_err(|error| error.to_string())
 }
 
@@ -328,7 +329,7 @@ async fn a_handshake_that_does_not_end_does_not_hold_up_the_drain() {
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(async move {
         let stopped = async { _ = stopped.await };
-        let start = async { Ok((fine(), Checks::default())) };
+        let start = async { Ok((fine(), Checks::new(&ADMIN))) };
         let served = listening.serve_until(start, stopped).await;
         served.map_err(|error| error.to_string())
     });

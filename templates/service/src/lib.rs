@@ -57,7 +57,7 @@ pub async fn build(config: &Config) -> Result<(Router, Checks), Error> {
     //% if auth == "jwt"
     let verifier = Verifier::new(&SERVICE, &config.auth)?;
     //% endif
-    let checks = Checks::default();
+    let checks = Checks::new(&config.admin);
     //% if auth == "jwt"
     let checks = checks.add("issuer", verifier.check());
     //% endif

@@ -234,13 +234,14 @@ async fn shutdown_finishes_what_is_in_flight_and_drops_no_connection() {
         .route("/held", held)
         .route("/fine", get(async || "fine"));
     let app = inbound::protect(routes, &config.server);
+    let checks = Checks::new(&config.admin);
     let listening = serve::listen(&config.server, &config.admin).unwrap();
     let traffic = listening.traffic_address().unwrap();
     let admin = listening.admin_address().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(async move {
         let stopped = async { _ = stopped.await };
-        let start = async { Ok((app, Checks::default())) };
+        let start = async { Ok((app, checks)) };
         let served = listening.serve_until(start, stopped).await;
         served.map_err(|error| error.to_string())
     });
@@ -293,8 +294,9 @@ async fn shutdown_finishes_what_is_in_flight_and_drops_no_connection() {
 #[tokio::test]
 async fn a_failing_dependency_turns_readiness_off_and_leaves_liveness_alone() {
     let config = config();
-    let checks = Checks::default().add("broker", || Box::pin(async { Err("gone".into()) }));
-    let health = Health::new(&config.admin);
+    let checks =
+        Checks::new(&config.admin).add("broker", || Box::pin(async { Err("gone".into()) }));
+    let health = Health::default();
     let app = health.router();
     for (path, status) in [("/readyz", 503), ("/livez", 200), ("/startupz", 503)] {
         assert_eq!(send(&app, get_path(path)).await.status, status, "{path}");

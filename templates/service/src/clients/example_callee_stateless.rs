@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::Config;
 
 const NAME: &str = "example-callee";
-const PATH: &str = "/v1/example-callee";
+const PATH: &str = "/v1/example-callee/echo";
 //% if auth == "jwt"
 /// What a token must allow whoever asks through this service.
 pub const SCOPE: &str = "example-callee:call";
