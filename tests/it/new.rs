@@ -92,7 +92,10 @@ fn a_service_calls_those_that_are_there_and_those_that_come_next() {
         assert!(run.stderr.contains(line), "{}", run.stderr);
     }
     let client = |name: &str| sandbox.text(&format!("shop/services/orders/src/clients/{name}.rs"));
-    assert!(client("stock").contains("/v1/echo") && !client("stock").contains("token"), "it keeps no data and asks for no token");
+    assert!(
+        client("stock").contains("/v1/echo") && !client("stock").contains("with_token_file"),
+        "it keeps no data and asks for no token"
+    );
     assert!(client("price_lists").contains("/v1/items"));
     let run = sandbox.run("shop", &["new", "price-lists"]).ok();
     assert!(run.stderr.contains("port 8082"), "the port that orders knows: {}", run.stderr);
