@@ -272,8 +272,28 @@ async def database_locked(place):
             await asyncio.to_thread(service.until, "/readyz", 200)
             again = await caller.request("/v1/items", "POST", item % number)
             expect(again.status == 201, f"{what}: it recovers by itself: {again.status}")
+        late = await database_late(service)
         return (f"locked: 503 after {write.seconds:.1f} s, not ready after {unready:.1f} s, ready {back:.1f} s after the "
-                f"lock was gone; gone in three ways: 503, and back without a restart; {await disk_full(service)}")
+                f"lock was gone; gone in three ways: 503, and back without a restart; {late}; {await disk_full(service)}")
+
+
+async def database_late(service):
+    """Locked when the service starts: it waits, says so, and starts when the lock is gone."""
+    service.signal()
+    await asyncio.to_thread(service.ended)
+    other = sqlite3.connect(service.database, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    service.launch()
+    await asyncio.to_thread(service.until, "/startupz", 503)
+    await asyncio.sleep(3)
+    expect(service.admin_get("/startupz")[0] == 503, "it has not started")
+    expect(service.admin_get("/livez")[0] == 200, "liveness touches nothing")
+    early = await Connection(service.port, service.bearer).request("/v1/items")
+    expect(early.error == "ConnectionRefusedError", f"nobody is let in yet: {early.status} {early.error}")
+    other.execute("ROLLBACK")
+    back = await asyncio.to_thread(service.until, "/readyz", 200)
+    expect(service.admin_get("/startupz")[0] == 200, "it has started")
+    return f"locked at the start: waited for, ready {back:.1f} s after the lock was gone"
 
 
 async def disk_full(service):

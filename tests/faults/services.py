@@ -87,12 +87,15 @@ class Service:
         self.start()
         return self
 
-    def start(self):
+    def launch(self):
         self.log = open(self.log_path, "ab")
         environment = {**os.environ, **self.environment}
         # Signals as they are here: SIGXFSZ ignored, so that a file that may not grow is an error and no end.
         self.process = subprocess.Popen(
             [self.binary], env=environment, stdout=self.log, stderr=self.log, restore_signals=False)
+
+    def start(self):
+        self.launch()
         self.until("/readyz", 200)
 
     def __exit__(self, *_):

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::Identity;
 use crate::client_address::Networks;
+use crate::otlp;
 use crate::rate_limit::RateLimits;
 
 /// Why the configuration cannot be used, and which key is to blame.
@@ -139,10 +140,11 @@ impl Server {
             );
             return Err(invalid("server.drain_ms", problem));
         }
-        if self.linger + self.drain >= self.grace {
+        if self.linger + self.drain + otlp::PATIENCE >= self.grace {
             let problem = format!(
-                "({} ms) and `server.linger_ms` do not fit into `server.grace_ms` ({} ms): the process would be killed while it drains",
+                "({} ms), `server.linger_ms` and {} s for the last telemetry do not fit into `server.grace_ms` ({} ms): the process would be killed while it drains",
                 self.drain.as_millis(),
+                otlp::PATIENCE.as_secs(),
                 self.grace.as_millis()
             );
             return Err(invalid("server.drain_ms", problem));
@@ -248,7 +250,7 @@ mod tests {
             ),
             (
                 Server {
-                    drain: Duration::from_secs(35),
+                    drain: Duration::from_secs(32),
                     ..server()
                 },
                 "do not fit into `server.grace_ms`",

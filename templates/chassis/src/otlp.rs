@@ -24,7 +24,7 @@ mod records;
 mod settings;
 
 /// The end of the process waits for the receiver for so long at most.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub const PATIENCE: Duration = Duration::from_secs(2);
 
 static EXPORTER: OnceLock<Arc<Exporter>> = OnceLock::new();
 

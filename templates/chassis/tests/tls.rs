@@ -19,6 +19,7 @@ use chassis::client_address::Networks;
 use chassis::config::{Admin, Server};
 use chassis::discovery::Origin;
 use chassis::health::Checks;
+use chassis::http_client::HttpClient;
 use chassis::rate_limit::RateLimits;
 use chassis::serve::{self, Listening};
 use chassis::tls::client::{ClientTls, Connector};
@@ -556,4 +557,30 @@ async fn what_is_wrong_at_the_start_is_said_with_its_key_and_file() {
         error.contains("`client_tls.certificate_file` and `client_tls.key_file`"),
         "{error}"
     );
+}
+
+/// As the issuer's keys are read.
+#[tokio::test]
+async fn a_request_now_and_then_goes_to_whom_its_authority_knows() {
+    let (authority, another) = (Authority::new(), Authority::new());
+    let files = Certificates::new(&authority, authority.sign("localhost"));
+    let strange = Certificates::new(&another, another.sign("localhost"));
+    let server = start(&limits(), &files.server()).unwrap();
+    drop(reach(server).await);
+    for (host, trusted, is_answered) in [
+        ("localhost", &files, true),
+        ("localhost", &strange, false),
+        ("127.0.0.1", &files, false),
+    ] {
+        let client = HttpClient::with_tls(Some(&trusted.path("ca.crt"))).unwrap();
+        let url = format!("https://{host}:{}/", server.port())
+            .parse()
+            .unwrap();
+        let answer = client.get(&url, 100).await;
+        assert_eq!(
+            answer.is_ok_and(|body| body == "fine"),
+            is_answered,
+            "{url}"
+        );
+    }
 }
