@@ -147,6 +147,11 @@ async fn a_body_over_the_limit_is_a_413() {
         let untold = send(&app, untold.unwrap()).await;
         assert_eq!(untold.status, status, "{bytes} bytes, not told before");
     }
+    // One that is told to be too long is refused before a byte of it is there.
+    let (_silent, body) = Channel::<Bytes>::new(1);
+    let told = request("POST", "/sink").header("content-length", 11);
+    let told = told.body(Body::new(body)).unwrap();
+    assert_eq!(send(&app, told).await.status, 413);
 }
 
 #[tokio::test]
