@@ -282,6 +282,7 @@ async fn shutdown_finishes_what_is_in_flight_and_drops_no_connection() {
         answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"),
         "{answer}"
     );
+    drop(probe);
     // Nobody is let in any more by then, and what is in flight goes on.
     sleep(config.server.linger + Duration::from_millis(100)).await;
     assert!(!server.is_finished());
