@@ -1,5 +1,7 @@
 //! What a caller meets before any layer: the limits of connections, and how they end.
 
+mod common;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,35 +9,15 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
-use chassis::client_address::Networks;
 use chassis::config::{Admin, Server};
 use chassis::health::Checks;
-use chassis::rate_limit::RateLimits;
 use chassis::serve;
+use common::{limits, reach};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-
-fn limits() -> Server {
-    Server {
-        host: [127, 0, 0, 1].into(),
-        port: 0,
-        max_connections: 100,
-        header_read_timeout: Duration::from_secs(10),
-        header_limit_bytes: 8192,
-        request_timeout: Duration::from_secs(5),
-        body_timeout: Duration::from_secs(30),
-        body_limit_bytes: 1024,
-        max_in_flight: 8,
-        rate_limit: RateLimits::default(),
-        trusted_proxies: Networks::default(),
-        linger: Duration::from_millis(300),
-        drain: Duration::from_secs(20),
-        grace: Duration::from_secs(35),
-    }
-}
 
 /// A server of `app`, on a port of its own.
 struct Running {
@@ -95,19 +77,7 @@ fn held() -> (Router, Arc<Notify>, Arc<Notify>) {
 }
 
 async fn connect(server: &Running) -> TcpStream {
-    connect_to(server.address).await
-}
-
-async fn connect_to(address: SocketAddr) -> TcpStream {
-    let until = Instant::now() + Duration::from_secs(5);
-    loop {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return stream,
-            // It has not started yet.
-            Err(_) if Instant::now() < until => sleep(Duration::from_millis(1)).await,
-            Err(error) => panic!("{error}"),
-        }
-    }
+    reach(server.address).await
 }
 
 /// What comes next, in one piece because it is small; empty when the connection was closed.
@@ -258,7 +228,7 @@ async fn while_the_service_waits_for_what_it_needs_the_probes_say_so() {
         waits.notified().await;
         fine()
     });
-    let mut probe = connect_to(server.admin).await;
+    let mut probe = reach(server.admin).await;
     for (path, answer) in [
         ("/livez", "HTTP/1.1 200"),
         ("/startupz", "HTTP/1.1 503"),

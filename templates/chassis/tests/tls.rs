@@ -2,6 +2,8 @@
 //! certificates change. Every certificate is made here.
 #![cfg(all(feature = "server-tls", feature = "client-tls"))]
 
+mod common;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -15,19 +17,17 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use chassis::balancer::{Balancer, Transport};
-use chassis::client_address::Networks;
 use chassis::config::{Admin, Server};
 use chassis::discovery::Origin;
 use chassis::health::Checks;
 use chassis::http_client::HttpClient;
-use chassis::rate_limit::RateLimits;
 use chassis::serve::{self, Listening};
 use chassis::tls::client::{ClientTls, Connector};
 use chassis::tls::server::ServerTls;
+use common::{limits, reach};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::HandshakeKind;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
@@ -134,25 +134,6 @@ impl Drop for Certificates {
     }
 }
 
-fn limits() -> Server {
-    Server {
-        host: [127, 0, 0, 1].into(),
-        port: 0,
-        max_connections: 100,
-        header_read_timeout: Duration::from_secs(10),
-        header_limit_bytes: 8192,
-        request_timeout: Duration::from_secs(5),
-        body_timeout: Duration::from_secs(30),
-        body_limit_bytes: 1024,
-        max_in_flight: 8,
-        rate_limit: RateLimits::default(),
-        trusted_proxies: Networks::default(),
-        linger: Duration::from_millis(300),
-        drain: Duration::from_secs(20),
-        grace: Duration::from_secs(35),
-    }
-}
-
 const ADMIN: Admin = Admin {
     host: IpAddr::V4(Ipv4Addr::LOCALHOST),
     port: 0,
@@ -175,17 +156,6 @@ fn fine() -> Router {
 fn listen(limits: &Server, tls: &ServerTls) -> Result<Listening, String> {
     let listening = serve::listen(limits, &ADMIN).unwrap();
     listening.with_tls(tls).map_err(|error| error.to_string())
-}
-
-async fn reach(address: SocketAddr) -> TcpStream {
-    for _ in 0..1000 {
-        if let Ok(stream) = TcpStream::connect(address).await {
-            return stream;
-        }
-        // It has not started yet.
-        sleep(Duration::from_millis(5)).await;
-    }
-    panic!("nobody listens on {address}");
 }
 
 /// What a caller gets, on a connection of its own.
