@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::Fix;
 use crate::workspace::Location;
 
 /// How loudly a rule speaks. Only `Deny` and `Warn` are shown; `Deny` makes the exit code 1.
@@ -68,6 +69,8 @@ pub struct Diagnostic {
     pub confidence: Confidence,
     /// The service it is about, when it is about one.
     pub service: Option<String>,
+    /// What mends it, where a program can.
+    pub fix: Option<Fix>,
     /// A secret that stands at the primary place: whatever shows that place masks it.
     pub hidden: Option<String>,
 }
@@ -82,6 +85,7 @@ impl Diagnostic {
             evidence: Vec::new(),
             confidence: Confidence::High,
             service: None,
+            fix: None,
             hidden: None,
         }
     }
@@ -103,6 +107,11 @@ impl Diagnostic {
 
     pub fn confidence(mut self, confidence: Confidence) -> Self {
         self.confidence = confidence;
+        self
+    }
+
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fix = Some(fix);
         self
     }
 

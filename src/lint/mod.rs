@@ -2,6 +2,7 @@
 //! returns a report. Knows no rule, prints nothing.
 
 pub mod diagnostic;
+pub mod fix;
 pub mod own;
 pub mod rule;
 pub mod run;
@@ -9,6 +10,7 @@ pub mod settings;
 mod suppress;
 
 pub use diagnostic::{Confidence, Diagnostic, Label, Level};
+pub use fix::{Applicability, Edit, Fix};
 pub use rule::{Check, Practice, Rule, Tier};
 pub use run::{Failure, Finding, Report, Summary, run};
 pub use settings::{Levels, Selector, Settings};

@@ -17,7 +17,7 @@ use super::manifest::{Lock, Manifest, Manifests, TargetKind};
 use super::names::{CrateId, Names};
 use super::query::Index;
 use super::reach::Reach;
-use super::walk::{Kind, walk};
+use super::walk::{self, Kind, walk};
 use super::yaml::Failure;
 use super::{
     FileId, Location, Problem, Sources, Span, Workspace, cargo, compose, directive, discovery, dockerfile, kubernetes, manifest,
@@ -38,6 +38,14 @@ pub fn load(root: &Path) -> Workspace {
     // One big stack per worker: the Rust parser recurses as deep as its source nests.
     let pool = rayon::ThreadPoolBuilder::new().stack_size(rust::STACK_SIZE).build().expect("threads can be started");
     pool.install(|| Loader::new(&root).run())
+}
+
+/// What keeps `text` from being read as the file at `path`, if anything.
+pub fn complaint(path: &Utf8Path, text: &str) -> Option<String> {
+    match parse(path, FileId::default(), walk::kind(path)?, text) {
+        Facts::Problem(problem) => Some(problem.message),
+        _ => None,
+    }
 }
 
 fn reach_of_binaries(workspace: &Workspace) -> HashMap<CrateId, Reach> {

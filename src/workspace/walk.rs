@@ -127,7 +127,7 @@ fn relative(root: &Path, path: &Path) -> Utf8PathBuf {
 }
 
 /// How a path is read; `None` for files that say nothing to us.
-fn kind(path: &Utf8Path) -> Option<Kind> {
+pub fn kind(path: &Utf8Path) -> Option<Kind> {
     let name = path.file_name()?;
     if name == "Cargo.toml" {
         return Some(Kind::Manifest);

@@ -3,19 +3,24 @@
 //! `tests/rules/<rule-id>/bad*/` and `good*/` are patches laid over a clean generated workspace with the services `orders` and
 //! `billing`; one with a `Cargo.toml` of its own at its root is a whole workspace by itself. `removed.txt` lists files of the
 //! generated workspace that the patch takes away. `expected.txt` lists what all `bad*` must give, to the letter; every `good*`
-//! must give nothing. `BLESS=1 cargo test --test it rules` writes the files that are compared here.
+//! must give nothing. Where a rule offers fixes, `fixed/<case>/` holds the files that all of them change, which then give nothing
+//! for that rule. `BLESS=1 cargo test --test it rules` writes the files that are compared here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::camino::Utf8Path;
 use cargo_msvc::file_tree::FileTree;
-use cargo_msvc::lint::{self, Practice, Rule, Settings, Tier, own};
+use cargo_msvc::lint::{self, Applicability, Finding, Practice, Report, Rule, Settings, Tier, fix, own};
 use cargo_msvc::output::Texts;
 use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
+use cargo_msvc::workspace::Workspace;
 use cargo_msvc::{rules, scaffold, workspace};
 use rayon::prelude::*;
+
+/// Folder of a rule's fixtures that holds what its fixes make of the others.
+const FIXED: &str = "fixed";
 
 #[test]
 fn fixtures() {
@@ -101,15 +106,19 @@ fn pages_follow_the_declarations() {
 /// What is wrong with the fixtures of a rule, if anything.
 fn fixtures_of(rule: &Rule, base: &FileTree) -> Option<String> {
     let folder = fixtures_root().join(rule.id);
-    let cases = folders(&folder);
+    let mut cases = folders(&folder);
+    cases.retain(|case| name(case) != FIXED);
     let has = |kind: &str| cases.iter().any(|case| name(case).starts_with(kind));
     if !has("bad") || !has("good") {
         return Some(format!("{}: needs at least one `bad*` and one `good*` fixture in {}", rule.id, folder.display()));
     }
-    let results: Vec<(String, Vec<String>)> = cases.par_iter().map(|case| (name(case), run_case(case, base))).collect();
+    let results: Vec<(String, Outcome)> = cases.par_iter().map(|case| (name(case), run_case(rule, case, base))).collect();
     let mut wrong = Vec::new();
     let mut expected = String::new();
-    for (case, found) in &results {
+    let mut fixed = BTreeMap::new();
+    for (case, Outcome { found, changed, unmended }) in &results {
+        wrong.extend(unmended.iter().map(|what| format!("{}/{case}: {what}", rule.id)));
+        fixed.extend(changed.iter().map(|(path, text)| (format!("{case}/{path}"), text)));
         if case.starts_with("good") {
             wrong.extend(found.iter().map(|line| format!("{}/{case} must give nothing, but: {line}", rule.id)));
         } else {
@@ -121,21 +130,32 @@ fn fixtures_of(rule: &Rule, base: &FileTree) -> Option<String> {
         }
     }
     wrong.extend(compare(&folder.join("expected.txt"), &expected));
+    wrong.extend(fixed.iter().filter_map(|(path, text)| compare(&folder.join(FIXED).join(path), text)));
+    wrong.extend(files_below(&folder.join(FIXED)).filter_map(|path| {
+        (!fixed.contains_key(path.to_str()?)).then(|| format!("{}/{FIXED}/{}: no fix makes it", rule.id, path.display()))
+    }));
     (!wrong.is_empty()).then(|| wrong.join("\n"))
 }
 
-/// `path:line:column code id: message` of every finding of one fixture.
-fn run_case(case: &Path, base: &FileTree) -> Vec<String> {
+/// What one fixture gives.
+struct Outcome {
+    /// `path:line:column code id: message` of every finding.
+    found: Vec<String>,
+    /// Files that the rule's fixes change, and their new texts.
+    changed: Vec<(String, String)>,
+    /// What is wrong with those fixes.
+    unmended: Vec<String>,
+}
+
+fn run_case(rule: &Rule, case: &Path, base: &FileTree) -> Outcome {
     let directory = tempfile::tempdir().expect("a temporary directory");
     if !case.join("Cargo.toml").exists() {
         write(base, directory.path());
     }
-    for file in
-        walkdir::WalkDir::new(case).into_iter().map(|entry| entry.expect("readable")).filter(|entry| entry.file_type().is_file())
-    {
-        let path = file.path().strip_prefix(case).expect("inside");
+    for path in files_below(case) {
+        let file = case.join(&path);
         if path == Path::new("removed.txt") {
-            for removed in fs::read_to_string(file.path()).expect("text").lines() {
+            for removed in fs::read_to_string(file).expect("text").lines() {
                 fs::remove_file(directory.path().join(removed))
                     .unwrap_or_else(|error| panic!("{}: {removed}: {error}", case.display()));
             }
@@ -143,18 +163,59 @@ fn run_case(case: &Path, base: &FileTree) -> Vec<String> {
         }
         let target = directory.path().join(path);
         fs::create_dir_all(target.parent().expect("a folder")).expect("create");
-        fs::copy(file.path(), target).expect("copy");
+        fs::copy(file, target).expect("copy");
     }
-    found_in(directory.path())
+    let (workspace, report) = audit(directory.path());
+    let found = lines(&workspace, &report);
+    let (changed, unmended) = mend(rule, &workspace, &report);
+    Outcome { found, changed, unmended }
 }
 
-fn found_in(root: &Path) -> Vec<String> {
+/// Applies the rule's own fixes, and looks whether they did it.
+fn mend(rule: &Rule, workspace: &Workspace, report: &Report) -> (Vec<(String, String)>, Vec<String>) {
+    let own =
+        |report: &Report| -> Vec<Finding> { report.findings.iter().filter(|finding| *finding.rule == *rule).cloned().collect() };
+    let plan = |workspace: &Workspace, findings: &[Finding]| {
+        let complaint = |file, text: &str| workspace::load::complaint(workspace.sources.path(file), text);
+        fix::plan(&workspace.sources, findings, Applicability::Unsafe, complaint)
+    };
+    let before = own(report);
+    let planned = plan(workspace, &before);
+    let mut wrong: Vec<String> = planned.refused.iter().map(|(_, why)| format!("a fix was refused: {why}")).collect();
+    if planned.tree.is_empty() {
+        return (Vec::new(), wrong);
+    }
+    let root = workspace.sources.root();
+    planned.tree.write(root).expect("fixes can be written");
+    let (workspace, report) = audit(root);
+    let after = own(&report);
+    if after.len() != before.len() - planned.mended.len() {
+        let (had, mended) = (before.len(), planned.mended.len());
+        wrong.push(format!("{mended} of {had} findings were mended, and {} are left", after.len()));
+    }
+    if planned.postponed == 0 && !plan(&workspace, &after).tree.is_empty() {
+        wrong.push("fixing again changes something again".to_owned());
+    }
+    let text = |contents: &[u8]| String::from_utf8(contents.to_vec()).expect("text");
+    (planned.tree.iter().map(|(path, file)| (path.to_string(), text(&file.contents))).collect(), wrong)
+}
+
+fn audit(root: &Path) -> (Workspace, Report) {
     let workspace = workspace::load(root);
     let settings = Settings { tier: Tier::Auditor, ..Settings::default() };
     let report = lint::run(&workspace, rules::ALL, &settings);
     assert_eq!(report.failures, [], "no rule may fail");
+    (workspace, report)
+}
+
+fn found_in(root: &Path) -> Vec<String> {
+    let (workspace, report) = audit(root);
+    lines(&workspace, &report)
+}
+
+fn lines(workspace: &Workspace, report: &Report) -> Vec<String> {
     let texts = Texts::new(&workspace.sources);
-    let line = |finding: &lint::Finding| {
+    let line = |finding: &Finding| {
         let at = finding.diagnostic.primary.at;
         let start = texts.place(at).start;
         let (code, id) = (finding.rule.code, finding.rule.id);
@@ -215,6 +276,13 @@ fn folders(root: &Path) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     folders.sort();
     folders
+}
+
+/// Paths from the folder; none when there is no folder.
+fn files_below(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().flatten();
+    let files = entries.filter(|entry| entry.file_type().is_file());
+    files.map(move |file| file.path().strip_prefix(folder).expect("inside").to_owned())
 }
 
 fn name(path: &Path) -> String {

@@ -9,7 +9,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("file_tree", &[]),
     ("cli", &["service"]),
     ("workspace", &["service"]),
-    ("lint", &["service", "workspace"]),
+    ("lint", &["service", "workspace", "file_tree"]),
     ("rules", &["service", "workspace", "lint"]),
     ("config", &["service", "workspace", "lint"]),
     ("scaffold", &["service", "file_tree"]),

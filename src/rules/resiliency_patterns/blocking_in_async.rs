@@ -1,4 +1,4 @@
-use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
+use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::libraries::{BLOCKING_CALLS, BLOCKING_CLIENTS, OWN_THREAD, RUNTIMES};
 use crate::workspace::graph::Target;
 use crate::workspace::query::Node;
@@ -76,6 +76,10 @@ fn report(call: Node<'_>, what: &str, instead: &str, out: &mut Vec<Diagnostic>) 
         .help(instead)
         .evidence("looked for: `spawn_blocking`, `block_in_place`, `std::thread`, rayon or another closure around it")
         .service(&service.name);
+    if let (true, None) = (call.external().as_deref() == Some("std::thread::sleep"), caller) {
+        let fix = Fix::unsafe_("sleep without holding the thread");
+        diagnostic = diagnostic.fix(fix.replace(call.name_at(), "tokio::time::sleep").after(call.at(), ".await"));
+    }
     if let Some(caller) = caller {
         diagnostic = diagnostic.related(caller, "async code calls it here");
     }
