@@ -207,6 +207,16 @@ pub struct Lint {
     #[arg(long, value_name = "RULE|PRACTICE", value_delimiter = ',')]
     pub ignore: Vec<String>,
 
+    /// Mend what can be mended without changing what the program does
+    #[arg(long, help_heading = "Mend", group = "mend")]
+    pub fix: bool,
+    /// Also apply fixes that change what the program does, such as a timeout: look at each of them
+    #[arg(long, help_heading = "Mend", requires = "mend")]
+    pub unsafe_fixes: bool,
+    /// Show what the fixes would change as a unified diff, and write nothing
+    #[arg(long, help_heading = "Mend", group = "mend")]
+    pub diff: bool,
+
     /// Explain a rule: why, example, what to write instead
     #[arg(long, value_name = "RULE", help_heading = "Ask instead of audit")]
     pub explain: Option<String>,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use colored::Colorize;
 use miette::{IntoDiagnostic, Result, miette};
 
-use super::{Outcome, Terminal};
+use super::{Outcome, Terminal, finish_interrupted_write, fix};
 use crate::cli::{Lint, LintFormat};
 use crate::lint::{Level, Report, Rule, Selector, Settings, own};
 use crate::output::human::Options;
@@ -30,6 +30,9 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     let select = selectors(&args.select, "--select", &known)?;
     let ignore = selectors(&args.ignore, "--ignore", &known)?;
     let root = audited_root(&args.path)?;
+    if args.fix {
+        finish_interrupted_write(&root, false, terminal)?;
+    }
     let config = config::load(&root, &known)?;
 
     let mut clock = Clock::default();
@@ -51,8 +54,23 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
         notes::write(&mut io::stderr(), &workspace, terminal.style()).into_diagnostic()?;
     }
     let settings = config::resolve(&config, &workspace, &known).map_err(|error| miette::Report::from(*error))?;
-    let settings = Settings { select, ignore, ..settings };
+    let settings = Settings { select: select.clone(), ignore: ignore.clone(), ..settings };
     let report = clock.time("rules", || crate::lint::run(&workspace, rules::ALL, &settings));
+    let (workspace, report) = if args.fix || args.diff {
+        let again = || {
+            let workspace = workspace::load(&root);
+            let settings = config::resolve(&config, &workspace, &known).map_err(|error| miette::Report::from(*error))?;
+            let settings = Settings { select: select.clone(), ignore: ignore.clone(), ..settings };
+            let report = crate::lint::run(&workspace, rules::ALL, &settings);
+            Ok((workspace, report))
+        };
+        fix::run(args, &root, terminal, (workspace, report), again)?
+    } else {
+        (workspace, report)
+    };
+    if args.diff {
+        return outcome(&report);
+    }
     clock.time("render", || print_report(&report, &workspace, &known, args.format, terminal))?;
     if terminal.verbose > 0 {
         clock.phases.splice(..1, workspace.timings.iter().copied());

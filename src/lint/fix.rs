@@ -15,6 +15,16 @@ pub enum Applicability {
     Unsafe,
 }
 
+impl Applicability {
+    /// As every format prints it.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Unsafe => "unsafe",
+        }
+    }
+}
+
 /// Replaces the text at a place; an empty place inserts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edit {

@@ -10,7 +10,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, Severity, Sour
 use super::snippet::{REACH, Snippet};
 use super::terminal::{printable_line, wrap};
 use super::{Style, Texts};
-use crate::lint::{Finding, Label, Level, Practice, Report};
+use crate::lint::{Applicability, Finding, Label, Level, Practice, Report};
 use crate::workspace::Workspace;
 
 /// Lines that one finding may take.
@@ -113,6 +113,13 @@ impl Printer<'_> {
         };
         if !diagnostic.help.is_empty() {
             paragraph("help".cyan(), 4, &diagnostic.help, 4);
+        }
+        if let Some(fix) = &diagnostic.fix {
+            let flags = match fix.applicability {
+                Applicability::Safe => "--fix",
+                Applicability::Unsafe => "--fix --unsafe-fixes",
+            };
+            paragraph("fix".cyan(), 3, &format!("{flags} can {}", fix.title), 2);
         }
         if self.options.verbose {
             if !diagnostic.evidence.is_empty() {

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Texts;
-use crate::lint::{Finding, Label, Level, Practice, Report};
-use crate::workspace::Workspace;
+use crate::lint::{Finding, Fix, Level, Practice, Report};
+use crate::workspace::{Location, Workspace};
 
 pub const SCHEMA: &str = "cargo-msvc/lint/1";
 
@@ -33,6 +33,25 @@ struct JsonFinding<'a> {
     place: JsonPlace<'a>,
     related: Vec<JsonRelated<'a>>,
     evidence: &'a [String],
+    /// What mends it; `null` where no program can.
+    fix: Option<JsonFix<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonFix<'a> {
+    title: &'a str,
+    /// `safe`: the program means the same after it, but for the fault; `unsafe`: look at it.
+    applicability: &'a str,
+    /// All or none of them.
+    edits: Vec<JsonEdit<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonEdit<'a> {
+    #[serde(flatten)]
+    place: JsonPlace<'a>,
+    /// What replaces the text at the place.
+    text: &'a str,
 }
 
 #[derive(Serialize)]
@@ -90,20 +109,26 @@ fn json_finding<'a>(finding: &'a Finding, texts: &Texts<'a>) -> JsonFinding<'a> 
         service: diagnostic.service.as_deref(),
         message: &diagnostic.message,
         help: &diagnostic.help,
-        place: json_place(&diagnostic.primary, texts),
+        place: json_place(diagnostic.primary.at, texts),
         related: diagnostic
             .related
             .iter()
-            .map(|label| JsonRelated { message: &label.text, place: json_place(label, texts) })
+            .map(|label| JsonRelated { message: &label.text, place: json_place(label.at, texts) })
             .collect(),
         evidence: &diagnostic.evidence,
+        fix: diagnostic.fix.as_ref().map(|fix| json_fix(fix, texts)),
     }
 }
 
-fn json_place<'a>(label: &Label, texts: &Texts<'a>) -> JsonPlace<'a> {
-    let place = texts.place(label.at);
+fn json_fix<'a>(fix: &'a Fix, texts: &Texts<'a>) -> JsonFix<'a> {
+    let edits = fix.edits.iter().map(|edit| JsonEdit { place: json_place(edit.at, texts), text: &edit.text });
+    JsonFix { title: &fix.title, applicability: fix.applicability.id(), edits: edits.collect() }
+}
+
+fn json_place<'a>(at: Location, texts: &Texts<'a>) -> JsonPlace<'a> {
+    let place = texts.place(at);
     JsonPlace {
-        file: texts.path(label.at),
+        file: texts.path(at),
         line: place.start.line,
         column: place.start.column,
         end_line: place.end.line,

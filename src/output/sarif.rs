@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Texts;
-use crate::lint::{Confidence, Failure, Finding, Label, Level, Practice, Report, Rule};
-use crate::workspace::Workspace;
+use crate::lint::{Confidence, Edit, Failure, Finding, Fix, Label, Level, Practice, Report, Rule};
+use crate::workspace::{Location, Workspace};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
@@ -101,7 +101,30 @@ struct SarifResult<'a> {
     related_locations: Vec<SarifLocation<'a>>,
     partial_fingerprints: Fingerprints,
     rank: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fixes: Option<[SarifFix<'a>; 1]>,
     properties: ResultProperties<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SarifFix<'a> {
+    description: Text<'a>,
+    artifact_changes: Vec<ArtifactChange<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ArtifactChange<'a> {
+    artifact_location: ArtifactLocation,
+    replacements: [Replacement<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Replacement<'a> {
+    deleted_region: Region,
+    inserted_content: Text<'a>,
 }
 
 #[derive(Serialize)]
@@ -222,6 +245,7 @@ fn result<'a>(
             Confidence::Medium => 60.0,
             Confidence::Low => 30.0,
         },
+        fixes: diagnostic.fix.as_ref().map(|fix| [sarif_fix(fix, texts)]),
         properties: ResultProperties {
             confidence: diagnostic.confidence.id(),
             service: diagnostic.service.as_deref(),
@@ -230,19 +254,35 @@ fn result<'a>(
     }
 }
 
+fn sarif_fix<'a>(fix: &'a Fix, texts: &Texts<'a>) -> SarifFix<'a> {
+    let change = |edit: &'a Edit| ArtifactChange {
+        artifact_location: artifact(edit.at, texts),
+        replacements: [Replacement {
+            deleted_region: region(edit.at, texts),
+            inserted_content: Text { text: edit.text.as_str().into() },
+        }],
+    };
+    SarifFix { description: Text { text: fix.title.as_str().into() }, artifact_changes: fix.edits.iter().map(change).collect() }
+}
+
+fn artifact(at: Location, texts: &Texts<'_>) -> ArtifactLocation {
+    ArtifactLocation { uri: percent_encode(texts.path(at)), uri_base_id: "%SRCROOT%" }
+}
+
+fn region(at: Location, texts: &Texts<'_>) -> Region {
+    let place = texts.place(at);
+    Region {
+        start_line: place.start.line,
+        start_column: place.start.column,
+        end_line: place.end.line,
+        end_column: place.end.column,
+    }
+}
+
 fn location<'a>(label: &'a Label, id: Option<usize>, texts: &Texts<'a>) -> SarifLocation<'a> {
-    let place = texts.place(label.at);
     SarifLocation {
         id,
-        physical_location: PhysicalLocation {
-            artifact_location: ArtifactLocation { uri: percent_encode(texts.path(label.at)), uri_base_id: "%SRCROOT%" },
-            region: Region {
-                start_line: place.start.line,
-                start_column: place.start.column,
-                end_line: place.end.line,
-                end_column: place.end.column,
-            },
-        },
+        physical_location: PhysicalLocation { artifact_location: artifact(label.at, texts), region: region(label.at, texts) },
         message: (!label.text.is_empty()).then(|| Text { text: label.text.as_str().into() }),
     }
 }

@@ -1,12 +1,11 @@
 //! Following a value across functions: through parameters, returns, fields and constants of the workspace.
 
-use std::collections::HashSet;
-
 use super::Workspace;
 use super::graph::Target;
 use super::names::{Definition, FunctionRef, RustIndex, TypeRef};
 use super::query::{Node, Step};
 use super::rust::{ExprId, ExprKind};
+use rustc_hash::FxHashSet as HashSet;
 
 /// A value is followed to at most this many places: past that it is everywhere.
 const MAX_PLACES: usize = 400;
@@ -24,7 +23,7 @@ impl<'w> Node<'w> {
     /// What becomes of this value. `through` says which methods return the value itself: a builder's, not a request's.
     pub fn fate(self, through: &dyn Fn(&str) -> bool) -> Fate<'w> {
         let mut fate = Fate::default();
-        let mut seen: HashSet<(RustIndex, ExprId)> = HashSet::new();
+        let mut seen: HashSet<(RustIndex, ExprId)> = HashSet::default();
         let mut open = vec![self];
         while let Some(node) = open.pop() {
             if seen.len() > MAX_PLACES || !seen.insert((node.file, node.id)) {

@@ -1,9 +1,8 @@
 //! Which functions mention which, and where each is used: built once, from what paths mean and from the types that are
 //! written down.
 
-use std::collections::{HashMap, HashSet};
-
 use rayon::prelude::*;
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::Workspace;
 use super::names::{Definition, FunctionRef, RustIndex, TypeRef};

@@ -1,6 +1,6 @@
 //! The only reader of the audited tree: one walk, one read of each file, one parse, in parallel.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::time::Instant;
 use cargo_metadata::Metadata;
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::directive::{Directive, Syntax};
 use super::graph::Graph;

@@ -35,9 +35,8 @@ pub mod yaml;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-
 pub use load::load;
+use rustc_hash::FxHashMap as HashMap;
 pub use service::Service;
 pub use sources::{FileId, Location, Sources, Span, Spanned};
 

@@ -2,13 +2,13 @@
 //!
 //! Only code that ships is found: not tests, benches, examples, build scripts, or files that no crate compiles.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::manifest::TargetKind;
 use super::names::{CrateId, Definition, FunctionRef, ModuleIndex, RustIndex};
 use super::rust::{ExprId, ExprKind, Function, Literal, Name, RustFile};
 use super::{Location, Workspace};
+use rustc_hash::FxHashMap as HashMap;
 
 /// Calls, methods, macros and struct literals by the last segment of their name.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ pub enum Step<'w> {
 
 impl Index {
     pub fn build(rust: &[RustFile]) -> Self {
-        let mut by_name: HashMap<Name, Vec<(RustIndex, ExprId)>> = HashMap::new();
+        let mut by_name: HashMap<Name, Vec<(RustIndex, ExprId)>> = HashMap::default();
         for (file, facts) in rust.iter().enumerate() {
             for (id, expr) in facts.expressions.iter().enumerate() {
                 let name = match &expr.kind {
@@ -63,7 +63,7 @@ impl Index {
 }
 
 fn fields(rust: &[RustFile]) -> HashMap<Name, Vec<(RustIndex, ExprId)>> {
-    let mut fields: HashMap<Name, Vec<(RustIndex, ExprId)>> = HashMap::new();
+    let mut fields: HashMap<Name, Vec<(RustIndex, ExprId)>> = HashMap::default();
     for (file, facts) in rust.iter().enumerate() {
         for (id, expr) in facts.expressions.iter().enumerate() {
             if let ExprKind::Field { name, .. } = &expr.kind {

@@ -3,7 +3,7 @@
 //! Calls are followed by what paths mean and by the types that are written down. A method whose receiver has no known
 //! type may be any method of that name, of a type that the process makes: code is left out only when nothing leads to it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::Workspace;
@@ -11,6 +11,7 @@ use super::graph::{Mention, Target};
 use super::names::{CrateId, Definition, FunctionRef, RustIndex, TypeRef};
 use super::query::Node;
 use super::rust::{ExprId, FunctionId, Name, Type, TypeKind};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 /// What one process runs.
 #[derive(Debug, Default)]
@@ -92,12 +93,12 @@ impl<'w> Walk<'w> {
             crates: workspace.names.reach(binary),
             reach: Reach::default(),
             open: entry_points(workspace, binary).into_iter().map(|target| (target, binary)).collect(),
-            functions: HashSet::new(),
-            files: HashSet::new(),
-            types: HashSet::new(),
-            constants: HashSet::new(),
-            names: HashMap::new(),
-            visible: HashMap::new(),
+            functions: HashSet::default(),
+            files: HashSet::default(),
+            types: HashSet::default(),
+            constants: HashSet::default(),
+            names: HashMap::default(),
+            visible: HashMap::default(),
         }
     }
 

@@ -1,9 +1,9 @@
 //! What of the code services run, as against subcommands, tools and start-up errors that stand beside them.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use rayon::prelude::*;
+use rustc_hash::FxHashSet as HashSet;
 
 use super::graph::Target;
 use super::names::{Definition, FunctionRef};

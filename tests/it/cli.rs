@@ -92,3 +92,27 @@ fn color_goes_where_it_is_wanted() {
         assert_eq!(said.contains(escape), colored, "{arguments:?} {variable:?}: {said}");
     }
 }
+
+#[test]
+fn fixes_are_shown_applied_and_applied_once() {
+    let manifest =
+        "[package]\nname = \"probe\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[dependencies]\naxum = \"0.8\"\ntokio = \"1\"\n";
+    let source = "#[tokio::main]\nasync fn main() {\n    std::thread::sleep(wait());\n    axum::serve(listener(), router()).await.unwrap();\n}\n";
+    let sandbox = Sandbox::new(&[("Cargo.toml", manifest), ("src/main.rs", source)]);
+    let before = sandbox.files();
+    let select = ["msvc", "lint", "--select", "blocking-in-async"];
+    let run = |flags: &[&str]| sandbox.run("", &[&select[..], flags].concat());
+
+    let shown = run(&["--diff", "--unsafe-fixes"]);
+    assert!(shown.stdout.contains("+    tokio::time::sleep(wait()).await;"), "{}", shown.stdout);
+    let told = run(&["--fix"]);
+    assert!(told.stdout.contains("--fix --unsafe-fixes can sleep without holding the thread"), "{}", told.stdout);
+    assert_eq!(sandbox.files(), before, "neither looking nor a fix that may not be applied changes a file");
+
+    let mended = run(&["--fix", "--unsafe-fixes"]).ok();
+    assert!(mended.stderr.contains("Mended 1 finding in 1 file"), "{}", mended.stderr);
+    let after = sandbox.text("src/main.rs");
+    assert_eq!(after, source.replace("std::thread::sleep(wait())", "tokio::time::sleep(wait()).await"));
+    run(&["--fix", "--unsafe-fixes"]).ok();
+    assert_eq!(sandbox.text("src/main.rs"), after);
+}

@@ -1,13 +1,12 @@
 //! Routers and how they stand in each other: nested, merged, handed to helpers and returned from them.
 
-use std::collections::{HashMap, HashSet};
-
 use super::servers::{Framework, parameter, uses_of_parameter};
 use super::{Place, path};
 use crate::workspace::Workspace;
 use crate::workspace::names::{Definition, FunctionRef};
 use crate::workspace::query::{Node, Step};
 use crate::workspace::rust::{ExprKind, FunctionId};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 /// A router that is nested in more places is cut off here.
 const MAX_PATHS: usize = 16;
@@ -122,7 +121,7 @@ impl Routers {
                 }
             }
         }
-        let mut done: HashSet<(usize, Place)> = HashSet::new();
+        let mut done: HashSet<(usize, Place)> = HashSet::default();
         while let Some((id, node)) = open.pop() {
             if done.insert((id, (node.file, node.id))) {
                 routers.follow(workspace, id, node, &mut open);

@@ -1,6 +1,6 @@
 //! Routes, by the way each framework writes them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use super::routers::{Routers, depends_on, join};
 use super::servers::Framework;
@@ -9,6 +9,7 @@ use crate::workspace::Workspace;
 use crate::workspace::names::{Definition, FunctionRef};
 use crate::workspace::query::Node;
 use crate::workspace::rust::{Attribute, ExprKind, FunctionId};
+use rustc_hash::FxHashSet as HashSet;
 
 /// Methods that take a path and a handler.
 const ROUTE: &[&str] = &["route", "route_service", "api_route", "api_route_with", "at"];
@@ -20,7 +21,7 @@ const VERBS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "optio
 pub(super) fn find(workspace: &Workspace) -> Vec<Route> {
     let routers = Routers::build(workspace);
     let mut finder =
-        Finder { workspace, routers: &routers, routes: Vec::new(), calls: HashSet::new(), handlers: BTreeSet::new() };
+        Finder { workspace, routers: &routers, routes: Vec::new(), calls: HashSet::default(), handlers: BTreeSet::new() };
     for id in 0..routers.all.len() {
         finder.router(id);
     }

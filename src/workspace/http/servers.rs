@@ -1,12 +1,11 @@
 //! Servers: which calls start one, and how each framework lets it end.
 
-use std::collections::HashSet;
-
 use super::{Place, Server};
 use crate::workspace::Workspace;
 use crate::workspace::names::FunctionRef;
 use crate::workspace::query::{Node, Step};
 use crate::workspace::rust::ExprKind;
+use rustc_hash::FxHashSet as HashSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Framework {
@@ -278,7 +277,7 @@ pub(super) fn version<'w>(node: Node<'w>, package: &str) -> Option<&'w str> {
 fn flow(from: Node<'_>) -> Vec<Step<'_>> {
     let workspace = from.workspace;
     let mut steps = Vec::new();
-    let mut seen: HashSet<Place> = HashSet::new();
+    let mut seen: HashSet<Place> = HashSet::default();
     let mut open = vec![from];
     while let Some(node) = open.pop() {
         if !seen.insert((node.file, node.id)) {

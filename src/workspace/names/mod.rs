@@ -6,9 +6,8 @@
 mod resolve;
 mod tree;
 
-use std::collections::HashMap;
-
 use cargo_metadata::camino::Utf8Path;
+use rustc_hash::FxHashMap as HashMap;
 
 use tree::Tree;
 
@@ -55,7 +54,7 @@ pub struct ModuleNode {
     items: HashMap<Name, Item>,
     /// `use path::*`, as written.
     globs: Vec<Segments>,
-    /// What those globs open: modules of the workspace, and paths outside it.
+    /// What those globs open, and the globs in there, …: modules of the workspace, nearest first, and paths outside it.
     opened: Vec<ModuleIndex>,
     opened_outside: Vec<String>,
 }
@@ -244,7 +243,7 @@ impl Names {
     }
 
     fn collect_methods(&mut self, rust: &[RustFile]) {
-        let mut methods: HashMap<TypeRef, HashMap<Name, FunctionRef>> = HashMap::new();
+        let mut methods: HashMap<TypeRef, HashMap<Name, FunctionRef>> = HashMap::default();
         for (file, facts) in rust.iter().enumerate() {
             for (id, function) in facts.functions.iter().enumerate() {
                 let Some(owner) = &function.owner else { continue };
@@ -272,7 +271,7 @@ impl TypeRef {
 }
 
 fn dependencies(package: &Package) -> HashMap<Name, Dependency> {
-    let mut found = HashMap::new();
+    let mut found = HashMap::default();
     for dependency in &package.dependencies {
         let target = match dependency.local {
             Some(local) => Dependency::Local(local),

@@ -1,5 +1,7 @@
 //! Following a path through items, imports, globs, aliases and re-exports.
 
+use rustc_hash::FxHashSet as HashSet;
+
 use super::{Definition, GLOB_ROUNDS, Item, MAX_STEPS, ModuleIndex, Names};
 use crate::workspace::rust::{Name, RustFile, Segments, TypeKind};
 
@@ -55,25 +57,17 @@ impl Names {
 
     /// A name that the module declares, imports, or opens by a glob, as far as the workspace shows it.
     fn item(&self, rust: &[RustFile], module: ModuleIndex, name: &str, steps: &mut usize) -> Definition {
-        let mut open = vec![module];
-        let mut next = 0;
-        while let Some(&at) = open.get(next) {
-            next += 1;
+        for at in std::iter::once(module).chain(self.modules[module].opened.iter().copied()) {
             let found = match self.modules[at].items.get(name) {
                 Some(Item::Module(module)) => Definition::Module(*module),
                 Some(Item::Function(function)) => Definition::Function(*function),
                 Some(Item::Type(ty)) => Definition::Type(*ty),
                 Some(Item::Constant) => Definition::Other,
                 Some(Item::Use(path)) => self.import(rust, at, name, path, steps),
-                None => Definition::Unknown,
+                None => continue,
             };
             if found != Definition::Unknown {
                 return found;
-            }
-            for module in &self.modules[at].opened {
-                if !open.contains(module) {
-                    open.push(*module);
-                }
             }
         }
         Definition::Unknown
@@ -98,50 +92,56 @@ impl Names {
     /// `use a::*` of a crate that is not here: a name that nothing else explains comes from there, if no other such glob
     /// competes for it.
     fn through_outside_glob(&self, module: ModuleIndex, path: &[Name]) -> Definition {
-        let mut open = vec![module];
-        let mut bases: Vec<&String> = Vec::new();
-        let mut next = 0;
-        while let Some(&at) = open.get(next) {
-            next += 1;
-            let node = &self.modules[at];
-            bases.extend(&node.opened_outside);
-            for module in &node.opened {
-                if !open.contains(module) {
-                    open.push(*module);
-                }
-            }
-        }
-        bases.sort_unstable();
-        bases.dedup();
-        match bases[..] {
+        match &self.modules[module].opened_outside[..] {
             [base] => Definition::External(format!("{base}::{}", path.join("::"))),
             _ => Definition::Unknown,
         }
     }
 
+    /// Globs open modules whose globs open others: round by round, then all that is behind each module at once.
     pub(super) fn open_globs(&mut self, rust: &[RustFile]) {
+        let mut direct: Vec<(Vec<ModuleIndex>, Vec<String>)> = vec![Default::default(); self.modules.len()];
         for _ in 0..GLOB_ROUNDS {
-            let mut opened = Vec::new();
-            for (index, node) in self.modules.iter().enumerate() {
-                for glob in &node.globs {
+            let mut changed = false;
+            for (index, (opened, outside)) in direct.iter_mut().enumerate() {
+                for glob in &self.modules[index].globs {
                     match self.import(rust, index, "*", glob, &mut { MAX_STEPS }) {
-                        Definition::Module(target) if target != index && !node.opened.contains(&target) => {
-                            opened.push((index, Ok(target)));
+                        Definition::Module(target) if target != index && !opened.contains(&target) => {
+                            opened.push(target);
+                            changed = true;
                         }
-                        Definition::External(base) if !node.opened_outside.contains(&base) => opened.push((index, Err(base))),
+                        Definition::External(base) if !outside.contains(&base) => {
+                            outside.push(base);
+                            changed = true;
+                        }
                         _ => {}
                     }
                 }
             }
-            if opened.is_empty() {
+            if !changed {
                 return;
             }
-            for (index, target) in opened {
-                match target {
-                    Ok(module) => self.modules[index].opened.push(module),
-                    Err(base) => self.modules[index].opened_outside.push(base),
-                }
+            for index in 0..self.modules.len() {
+                self.open_all(index, &direct);
             }
         }
+    }
+
+    /// What the globs of one module open, near and far.
+    fn open_all(&mut self, module: ModuleIndex, direct: &[(Vec<ModuleIndex>, Vec<String>)]) {
+        let mut open = vec![module];
+        let mut seen = HashSet::from_iter([module]);
+        let mut outside: Vec<String> = Vec::new();
+        let mut next = 0;
+        while let Some(&at) = open.get(next) {
+            next += 1;
+            outside.extend(direct[at].1.iter().cloned());
+            open.extend(direct[at].0.iter().copied().filter(|target| seen.insert(*target)));
+        }
+        outside.sort_unstable();
+        outside.dedup();
+        let node = &mut self.modules[module];
+        node.opened = open.split_off(1);
+        node.opened_outside = outside;
     }
 }

@@ -1,8 +1,7 @@
 //! Module trees: `mod` declarations followed from a crate's root, as the compiler does.
 
-use std::collections::HashMap;
-
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
+use rustc_hash::FxHashMap as HashMap;
 
 use super::{CrateId, Item, ModuleIndex, ModuleNode, Names, RustIndex};
 use crate::workspace::Sources;
@@ -57,7 +56,7 @@ impl Tree<'_> {
             file,
             module,
             test,
-            items: HashMap::new(),
+            items: HashMap::default(),
             globs: Vec::new(),
             opened: Vec::new(),
             opened_outside: Vec::new(),

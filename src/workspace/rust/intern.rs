@@ -2,21 +2,20 @@
 //! times. What is interned is never given back; a process audits a tree and ends.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use rustc_hash::{FxHashMap as HashMap, FxHasher};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An identifier as written, without `r#`. Twice referenced, so that it takes 8 bytes where it is used, not 16.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialOrd, Ord)]
 pub struct Name(&'static &'static str);
 
 /// A path as written, generics left out; a leading `::` is dropped.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialOrd, Ord)]
 pub struct Segments(&'static &'static [Name]);
 
 /// Enough for the threads of a big machine not to wait for each other.
@@ -32,7 +31,7 @@ fn shards<T: ?Sized>() -> Vec<Mutex<HashMap<&'static T, &'static &'static T>>> {
 }
 
 fn intern<T: ?Sized + Hash + Eq>(shards: &Shards<T>, value: &T, leak: impl FnOnce() -> &'static T) -> &'static &'static T {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FxHasher::default();
     value.hash(&mut hasher);
     let shard = &shards[hasher.finish() as usize % SHARDS];
     let mut known = shard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,6 +43,36 @@ fn intern<T: ?Sized + Hash + Eq>(shards: &Shards<T>, value: &T, leak: impl FnOnc
             known.insert(leaked, thin);
             thin
         }
+    }
+}
+
+// What is interned is equal when it is the same.
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+}
+
+impl Eq for Name {}
+
+/// As its text, which maps are asked by.
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (**self.0).hash(hasher);
+    }
+}
+
+impl PartialEq for Segments {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+}
+
+impl Eq for Segments {}
+
+impl Hash for Segments {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        std::ptr::hash(self.0, hasher);
     }
 }
 
@@ -92,7 +121,8 @@ impl PartialEq<str> for Name {
 
 impl Default for Segments {
     fn default() -> Self {
-        Self(&(&[] as &[Name]))
+        static EMPTY: LazyLock<Segments> = LazyLock::new(|| [].into());
+        EMPTY.clone()
     }
 }
 

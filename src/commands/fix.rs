@@ -1,0 +1,52 @@
+//! `cargo msvc lint --fix`: apply what the rules offer, round by round, until nothing more can be mended.
+
+use std::path::Path;
+
+use miette::Result;
+
+use super::{Terminal, print};
+use crate::cli::Lint;
+use crate::lint::{Applicability, Report, fix};
+use crate::workspace::{self, Workspace};
+
+/// A fix may uncover the next finding, or two may want the same place: after this many rounds they only chase each other.
+const MAX_ROUNDS: usize = 5;
+
+/// A tree and what was found in it.
+pub type Audit = (Workspace, Report);
+
+/// Applies fixes as `args` ask for it; `audit` looks at the tree anew. Returns what is left.
+///
+/// # Errors
+/// When a file changes meanwhile or the disk refuses: the files are then as before the round.
+pub fn run(args: &Lint, root: &Path, terminal: Terminal, first: Audit, audit: impl Fn() -> Result<Audit>) -> Result<Audit> {
+    let applicability = if args.unsafe_fixes { Applicability::Unsafe } else { Applicability::Safe };
+    let (mut workspace, mut report) = first;
+    for _ in 0..MAX_ROUNDS {
+        let complaint = |file, text: &str| workspace::load::complaint(workspace.sources.path(file), text);
+        let planned = fix::plan(&workspace.sources, &report.findings, applicability, complaint);
+        for (file, why) in &planned.refused {
+            terminal.warn(format!("{} is left as it is: {why}", workspace.sources.path(*file)));
+        }
+        if args.diff {
+            print(planned.tree.diff())?;
+            terminal.status("Would mend", findings(planned.mended.len()));
+            break;
+        }
+        if planned.tree.is_empty() {
+            break;
+        }
+        let written = planned.tree.write(root)?;
+        terminal.status("Mended", format!("{} in {}", findings(planned.mended.len()), files(written.len())));
+        (workspace, report) = audit()?;
+    }
+    Ok((workspace, report))
+}
+
+fn findings(count: usize) -> String {
+    format!("{count} finding{}", if count == 1 { "" } else { "s" })
+}
+
+fn files(count: usize) -> String {
+    format!("{count} file{}", if count == 1 { "" } else { "s" })
+}
