@@ -1,11 +1,8 @@
-use std::collections::{HashMap, VecDeque};
-
 use super::grpc;
+use super::requests::per_request_functions;
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
-use crate::workspace::graph::Target;
-use crate::workspace::names::FunctionRef;
 use crate::workspace::query::Node;
-use crate::workspace::rust::{ExprKind, Function};
+use crate::workspace::rust::ExprKind;
 use crate::workspace::{Service, Workspace};
 
 crate::declare_rule! {
@@ -71,9 +68,6 @@ const MAKERS: &[(&str, &str)] = &[
     ("lapin::Connection::connect", "an AMQP connection"),
 ];
 
-/// Functions between a handler and the one that builds the client.
-const MAX_CALLS: usize = 2;
-
 /// Methods of builders that take what belongs to one request.
 const OF_REQUEST: &[&str] = &[
     "proxy",
@@ -121,7 +115,7 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     for (call, what) in channels.chain(others) {
         if workspace.runs(service, call) {
             let Some(function) = call.function() else { continue };
-            let found = per_request.get_or_insert_with(|| per_request_functions(workspace, service));
+            let found = per_request.get_or_insert_with(|| per_request_functions(workspace, service, &|at| !is_kept_around(at)));
             let Some(&(handler, calls)) = found.get(&function) else { continue };
             if is_kept(call) {
                 continue;
@@ -137,47 +131,6 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
             out.push(diagnostic);
         }
     }
-}
-
-/// Functions that run for each request, with the handler that comes to them and the calls in between.
-fn per_request_functions(workspace: &Workspace, service: &Service) -> HashMap<FunctionRef, (FunctionRef, usize)> {
-    let Some(served) = workspace.served(service) else { return HashMap::new() };
-    let routed =
-        served.routes.iter().filter(|route| !served.opens_streams(route)).flat_map(|route| route.handlers.iter().copied());
-    let methods = served.reach.functions().iter().copied().filter(|&function| is_rpc(workspace, function));
-    let mut found: HashMap<FunctionRef, (FunctionRef, usize)> = HashMap::new();
-    let mut open: VecDeque<_> = routed.chain(methods).map(|handler| (handler, handler, 0)).collect();
-    while let Some((function, handler, calls)) = open.pop_front() {
-        if found.contains_key(&function) {
-            continue;
-        }
-        found.insert(function, (handler, calls));
-        if calls == MAX_CALLS || workspace.function(function).name.contains("cache") {
-            continue;
-        }
-        for mention in workspace.graph.of(function) {
-            let Target::Function(called) = mention.of else { continue };
-            let at = Node { workspace, file: function.file, id: mention.at };
-            if workspace.runs(service, at) && !is_kept_around(at) {
-                open.push_back((called, handler, calls + 1));
-            }
-        }
-    }
-    found
-}
-
-/// A method of a gRPC service: of a trait, taking tonic's `Request`.
-fn is_rpc(workspace: &Workspace, function: FunctionRef) -> bool {
-    let item: &Function = workspace.function(function);
-    let Some(&module) = workspace.names.modules_of(function.file, item.module).first() else { return false };
-    let is_request = |ty| {
-        let meaning = workspace.type_meaning(module, ty, None);
-        matches!(meaning, crate::workspace::names::Definition::External(path) if path == "tonic::Request")
-    };
-    item.of_trait.is_some()
-        && item.parameters.iter().any(|parameter| is_request(&parameter.ty))
-        && item.parameters.first().is_some_and(|first| first.name.as_deref() == Some("self"))
-        && &*item.name != "call"
 }
 
 /// Whether the client outlives the request, or must be made for it.

@@ -1,7 +1,8 @@
+use super::attempts::{attempts_around, goes_on};
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
-use crate::workspace::rust::{ExprKind, Literal};
+use crate::workspace::rust::ExprKind;
 
 crate::declare_rule! {
     /// A failed call is repeated at once, without a pause.
@@ -106,41 +107,6 @@ fn is_local(call: Node<'_>) -> bool {
     call.arguments().next().is_some()
 }
 
-/// The loop around a call that counts attempts.
-fn attempts_around(call: Node<'_>) -> Option<Node<'_>> {
-    for node in call.ancestors() {
-        match node.kind() {
-            ExprKind::Closure { .. } | ExprKind::Async(_) => return None,
-            ExprKind::Loop(_) => return Some(node).filter(|node| node.descendants().any(counts)),
-            ExprKind::While { condition, .. } => {
-                return Some(node).filter(|node| node.with(*condition).descendants().any(counts));
-            }
-            ExprKind::For { names, over, .. } => {
-                // `0..3`
-                let first = node.with(*over).children().next();
-                let is_range = first.is_some_and(|first| matches!(first.kind(), ExprKind::Literal(Literal::Int(_))));
-                let counted = names.iter().any(|name| is_count(name)) || node.with(*over).descendants().any(counts);
-                return Some(node).filter(|_| is_range && counted);
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-fn counts(node: Node<'_>) -> bool {
-    match node.kind() {
-        ExprKind::Path(path) => path.last().is_some_and(|name| is_count(name)),
-        ExprKind::Field { name, .. } => is_count(name),
-        _ => false,
-    }
-}
-
-fn is_count(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["attempt", "retry", "retries", "tries"].iter().any(|word| name.contains(word))
-}
-
 fn pauses(attempts: Node<'_>) -> bool {
     attempts.descendants().any(|node| {
         let is_pause = |name: &str| {
@@ -154,42 +120,4 @@ fn pauses(attempts: Node<'_>) -> bool {
             _ => false,
         }
     })
-}
-
-/// Whether a failure leads to the next round: `?` on the call leaves the loop, and so does an arm that always does.
-fn goes_on<'w>(call: Node<'w>, attempts: Node<'w>) -> bool {
-    let mut node = call;
-    for parent in call.ancestors().take_while(|parent| parent.id != attempts.id) {
-        match parent.kind() {
-            ExprKind::Try(_) => return false,
-            ExprKind::Match { on, arms } if *on == node.id => {
-                let failing = arms.iter().map(|arm| parent.with(*arm)).find(|arm| is_failure(*arm));
-                return failing.is_none_or(|arm| !always_leaves(arm));
-            }
-            ExprKind::Method { name, .. } if matches!(&**name, "unwrap" | "expect") => return false,
-            _ => {}
-        }
-        node = parent;
-    }
-    true
-}
-
-fn is_failure(arm: Node<'_>) -> bool {
-    matches!(arm.kind(), ExprKind::Arm { variant, .. } if variant.last().is_some_and(|name| &**name == "Err"))
-}
-
-/// The last thing an arm does is to leave, whatever came before.
-fn always_leaves(node: Node<'_>) -> bool {
-    match node.kind() {
-        ExprKind::Arm { body, .. } => always_leaves(node.with(*body)),
-        ExprKind::Block(statements) => statements.last().is_some_and(|last| always_leaves(node.with(*last))),
-        ExprKind::Return(_) => true,
-        ExprKind::Macro { path, .. } => path.last().is_some_and(|name| matches!(&**name, "bail" | "panic" | "unreachable")),
-        ExprKind::If { then, otherwise: Some(otherwise), .. } => {
-            always_leaves(node.with(*then)) && always_leaves(node.with(*otherwise))
-        }
-        // `break` is just its parts.
-        ExprKind::Other(_) => true,
-        _ => false,
-    }
 }

@@ -52,6 +52,8 @@ const ALWAYS_READY: &[&str] = &[
     "PropagateRequestIdLayer",
     "CatchPanicLayer",
     "into_inner",
+    "service",
+    "service_fn",
     "check_clone",
 ];
 

@@ -6,7 +6,9 @@ use lapin::{Channel, Connection, ConnectionProperties};
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 async fn channel() -> Result<Channel, Failure> {
-    let connection = Connection::connect(&std::env::var("AMQP_URL")?, ConnectionProperties::default()).await?;
+    let url = std::env::var("AMQP_URL")?;
+    let connecting = Connection::connect(&url, ConnectionProperties::default());
+    let connection = tokio::time::timeout(std::time::Duration::from_secs(5), connecting).await??;
     Ok(connection.create_channel().await?)
 }
 

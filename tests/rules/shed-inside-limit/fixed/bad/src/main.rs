@@ -51,7 +51,7 @@ fn apart() -> Router {
 
 /// A client of the stock.
 fn client(channel: tonic::transport::Channel) -> impl Sized {
-    ServiceBuilder::new().concurrency_limit(10).load_shed().service(channel)
+    ServiceBuilder::new().load_shed().concurrency_limit(10).service(channel)
 }
 
 async fn stopped() {
