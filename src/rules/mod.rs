@@ -32,6 +32,7 @@ pub static ALL: &[&Rule] = &[
     &resiliency_patterns::tcp_connect_without_timeout::RULE,
     &resiliency_patterns::server_without_timeout::RULE,
     &resiliency_patterns::unbounded_queue::RULE,
+    &resiliency_patterns::unbounded_fan_out::RULE,
     &resiliency_patterns::naive_retry::RULE,
     &resiliency_patterns::retry_of_unsafe_request::RULE,
     &resiliency_patterns::blocking_in_async::RULE,

@@ -21,4 +21,5 @@ pub mod server_without_timeout;
 pub mod shed_inside_limit;
 pub mod tcp_connect_without_timeout;
 pub mod unbounded_cache;
+pub mod unbounded_fan_out;
 pub mod unbounded_queue;
