@@ -24,6 +24,7 @@ crate::declare_rule! {
     ///
     /// ## Not reported when
     /// - it stands in a `timeout(…)` or in a `select!` with a sleep, in its own function or around all calls of it;
+    /// - it is handed to something named for a timeout, or is the connector of a client, which may have a limit of its own;
     /// - the address is written down as this machine's;
     /// - no service runs it: tools, subcommands, tests, examples.
     ///
@@ -36,7 +37,7 @@ crate::declare_rule! {
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for call in workspace.calls_to("tokio::net::TcpStream::connect") {
         let Some(service) = workspace.run_by(call) else { continue };
-        if is_local(call) || is_bounded(call) {
+        if is_local(call) || is_bounded(call) || is_handed_to_limit(call) {
             continue;
         }
         let mut diagnostic =
@@ -51,6 +52,14 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         }
         out.push(diagnostic);
     }
+}
+
+/// Something around it is named for a timeout of connecting, or connects for a client that has its own.
+fn is_handed_to_limit(call: Node<'_>) -> bool {
+    call.ancestors().filter_map(Node::last_name).any(|name| {
+        let name = name.to_ascii_lowercase();
+        name.contains("timeout") || name.starts_with("connect_with_connector") || name == "service_fn"
+    })
 }
 
 fn is_local(call: Node<'_>) -> bool {

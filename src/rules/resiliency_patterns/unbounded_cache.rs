@@ -23,6 +23,7 @@ crate::declare_rule! {
     /// ## Not reported when
     /// - the builder of moka sets `max_capacity`, `time_to_live`, `time_to_idle` or `expire_after`, also in a helper;
     /// - `#[cached]` names a `size`, a `time` or a store of its own, or the function takes no arguments;
+    /// - it is an `LruCache::unbounded()`, which says that something else counts;
     /// - it is a plain map: what is a cache of it, and what a registry, is not to be seen;
     /// - no service runs it: tools, subcommands, tests, examples.
     ///
@@ -50,11 +51,6 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             out.push(
                 finding(call.name_at(), "set `.max_capacity(entries)`, and `.time_to_live(lifetime)`").service(&service.name),
             );
-        }
-    }
-    for call in workspace.calls_to("lru::LruCache::unbounded") {
-        if let Some(service) = workspace.run_by(call) {
-            out.push(finding(call.name_at(), "use `LruCache::new(capacity)`").service(&service.name));
         }
     }
     for (file, facts) in workspace.rust.iter().enumerate() {

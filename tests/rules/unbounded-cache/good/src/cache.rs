@@ -1,4 +1,3 @@
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use cached::proc_macro::cached;
@@ -18,7 +17,7 @@ impl Default for Caches {
             prices: limited(Cache::builder()).build(),
             rates: Cache::new(1000),
             stock: moka::sync::Cache::builder().time_to_live(Duration::from_secs(60)).build(),
-            seen: LruCache::new(NonZeroUsize::MIN),
+            seen: LruCache::unbounded(),
         }
     }
 }
