@@ -27,7 +27,7 @@ crate::declare_rule! {
     ///
     /// ## Not reported when
     /// - what is joined does not come from a parameter of the function: arrays, configuration, fields of `self`;
-    /// - it is cut (`take`, `chunks`), or the function takes permits (`acquire`, `Semaphore`) or a `buffered` stream;
+    /// - it is cut (`take`, `chunks`), the function compares a `len()` with something, takes permits (`acquire`, `Semaphore`) or a `buffered` stream;
     /// - no handler of a route, and no RPC method, certainly calls the function, directly or through at most two calls;
     /// - no service runs it: tools, subcommands, tests, examples.
     ///
@@ -90,5 +90,7 @@ fn is_bounded(body: Node<'_>) -> bool {
         node.method().is_some_and(|name| BOUNDS.contains(&name))
             || node.path().is_some_and(|path| path.iter().any(|name| BOUNDS.contains(&&**name)))
     };
-    body.descendants().any(named)
+    // `if ids.len() > MAX`
+    let counts = |node: Node<'_>| node.descendants().any(|part| part.method() == Some("len"));
+    body.descendants().any(|node| named(node) || matches!(node.kind(), ExprKind::Binary { .. }) && counts(node))
 }

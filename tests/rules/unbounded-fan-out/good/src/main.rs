@@ -16,6 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/v1/prices", post(list))
         .route("/v1/stock", post(stock))
         .route("/v1/notes", post(notes))
+        .route("/v1/feed", post(feed))
         .route("/healthz", get(|| async { "ok" }))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(5)));
     let listener = tokio::net::TcpListener::bind("0.0.0.0:8080").await?;
@@ -28,13 +29,20 @@ async fn list(Json(items): Json<Vec<String>>) -> String {
     futures::future::join_all(asked).await.len().to_string()
 }
 
+async fn notes(Json(items): Json<Vec<String>>) -> Result<String, StatusCode> {
+    if items.len() > 8 {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    Ok(futures::future::join_all(items.iter().map(|item| prices::of(item))).await.len().to_string())
+}
+
 async fn stock(Json(item): Json<String>) -> String {
     let places = ["north", "south"];
     let asked = places.iter().map(|place| prices::at(place, &item));
     futures::future::join_all(asked).await.len().to_string()
 }
 
-async fn notes(Json(items): Json<Vec<String>>) -> String {
+async fn feed(Json(items): Json<Vec<String>>) -> String {
     use futures::StreamExt;
     futures::stream::iter(items).for_each_concurrent(8, |item| async move { drop(prices::of(&item).await) }).await;
     String::new()
