@@ -1,6 +1,6 @@
 use std::cell::OnceCell;
 
-use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
+use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::time_limit::{is_bounded, names_limit};
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
@@ -90,6 +90,9 @@ fn check_client<'w>(call: Node<'w>, maker: &str, by_type: &dyn Fn() -> Vec<Node<
     let what = format!("a client of `{maker}` waits for answers without a limit");
     let request = if first.file == call.file && first.at() == call.at() { None } else { Some(first.name_at()) };
     let mut diagnostic = finding(&what, call).confidence(confidence).service(&service.name);
+    if let Some(fix) = fix(call) {
+        diagnostic = diagnostic.fix(fix);
+    }
     if let Some(request) = request {
         diagnostic = diagnostic.related(request, "this request may wait for ever");
     }
@@ -102,6 +105,21 @@ fn finding(what: &str, call: Node<'_>) -> Diagnostic {
         .evidence("`timeout` or `read_timeout` on the builder, through helpers and fields of the workspace")
         .evidence("`.timeout(…)` on each request made with it")
         .evidence("a `timeout(…)` around each request, or around all calls of the function that makes it")
+}
+
+/// A limit on the builder, or a builder with one in place of `Client::new()`.
+fn fix(call: Node<'_>) -> Option<Fix> {
+    let krate = call.crates().next()?;
+    let package = &call.workspace.packages[call.workspace.names.crates[krate].package];
+    package.dependency("reqwest").filter(|dependency| dependency.package == "reqwest")?;
+    let fix = Fix::unsafe_("give up on an answer after 10 s");
+    let limit = ".timeout(std::time::Duration::from_secs(10))";
+    let path = call.external()?;
+    if path == "reqwest::Client::builder" || path.starts_with("reqwest::ClientBuilder::") {
+        return Some(fix.after(call.at(), limit));
+    }
+    // Both panic where there is no TLS backend.
+    Some(fix.replace(call.at(), format!("reqwest::Client::builder(){limit}.build().expect(\"an HTTP client\")")))
 }
 
 fn request_is_bounded(request: Node<'_>) -> bool {

@@ -21,6 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             return Err("unhealthy".into());
         }
     }
+    tokio::spawn(rounds());
     let app = Router::new()
         .route("/v1/orders", get(list))
         .route("/healthz", get(|| async { "ok" }))
@@ -33,10 +34,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn list(State(clients): State<Clients>) -> String {
     let url = std::env::var("STOCK_URL").unwrap_or_default();
+    clients.ask(&url).await
+}
+
+/// Builds its clients anew each time, but seldom.
+async fn rounds() {
+    let url = std::env::var("STOCK_URL").unwrap_or_default();
     let limit = Duration::from_secs(1);
-    let outside = tokio::time::timeout(limit, limited::by_the_caller(&url)).await;
-    let answers = (clients.ask(&url).await, limited::each(&url).await, limited::around(&url, limit).await, outside);
-    format!("{answers:?} {:?}", limited::late(&url, limit).await)
+    loop {
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let _ = tokio::time::timeout(limit, limited::by_the_caller(&url)).await;
+        let _ = (limited::each(&url).await, limited::around(&url, limit).await, limited::late(&url, limit).await);
+    }
 }
 
 async fn stopped() {

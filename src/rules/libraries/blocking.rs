@@ -1,4 +1,4 @@
-//! What libraries do by default, by version: facts checked in each crate's own source, which every row names.
+//! What holds its thread.
 
 /// Calls that hold their thread, and what to write instead.
 pub const BLOCKING_CALLS: &[(&str, &str)] = &[

@@ -1,0 +1,3 @@
+pub mod stock {
+    tonic::include_proto!("stock");
+}

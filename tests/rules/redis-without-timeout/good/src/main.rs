@@ -1,0 +1,31 @@
+mod cache;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use tower_http::timeout::TimeoutLayer;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let state = cache::Cache::new().await?;
+    let app = Router::new()
+        .route("/v1/orders", get(list))
+        .route("/healthz", get(|| async { "ok" }))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(5)))
+        .with_state(state);
+    let listener = tokio::net::TcpListener::bind("0.0.0.0:8080").await?;
+    axum::serve(listener, app).with_graceful_shutdown(stopped()).await?;
+    Ok(())
+}
+
+async fn list(State(cache): State<cache::Cache>) -> String {
+    format!("{:?} {:?}", cache.get("tea").await, cache.count().await)
+}
+
+async fn stopped() {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("a signal handler");
+    terminate.recv().await;
+}
