@@ -32,7 +32,7 @@ crate::declare_rule! {
     /// ## Source
     /// sqlx-core 0.8 and 0.9 `src/pool/options.rs`: `acquire_timeout: Duration::from_secs(30)`; sea-orm 1.1 leaves that default; bb8 0.9
     /// `src/api.rs`: `connection_timeout: Duration::from_secs(30)`; mobc 0.9 `src/config.rs`: `get_timeout: Some(Duration::from_secs(30))`.
-    "pool-wait-outlives-request", "MSVC604", Practice::ResiliencyPatterns, Level::Warn, Tier::Default, Check::Service(check)
+    "pool-wait-outlives-request", "MSVC604", Practice::ResiliencyPatterns, Level::Warn, Tier::Pedantic, Check::Service(check)
 }
 
 /// The default of all pools in the table.

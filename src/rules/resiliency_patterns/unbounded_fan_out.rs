@@ -33,7 +33,7 @@ crate::declare_rule! {
     ///
     /// ## Source
     /// futures 0.3 `src/future/join_all.rs`: all futures are polled at once; `src/stream/stream/for_each_concurrent.rs`: "no limit" for `None`.
-    "unbounded-fan-out", "MSVC610", Practice::ResiliencyPatterns, Level::Warn, Tier::Pedantic, Check::Service(check)
+    "unbounded-fan-out", "MSVC610", Practice::ResiliencyPatterns, Level::Warn, Tier::Auditor, Check::Service(check)
 }
 
 const JOINS: &[&str] = &[
