@@ -31,5 +31,6 @@ pub static ALL: &[&Rule] = &[
     &containers::no_container_image::RULE,
     &containers::no_health_check::RULE,
     &containers::unpinned_base_image::RULE,
+    &containers::shell_form_command::RULE,
     &containers::no_probes::RULE,
 ];

@@ -38,6 +38,8 @@ pub struct Stage {
     pub command: Option<Command>,
     pub healthcheck: Option<Healthcheck>,
     pub stop_signal: Option<Spanned<String>>,
+    /// `SHELL ["/bin/bash", "-c"]`: what runs the shell forms that follow.
+    pub shell: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,6 +198,7 @@ pub fn parse(file: FileId, text: &str) -> Result<Dockerfile, yaml::Failure> {
             command: None,
             healthcheck: None,
             stop_signal: None,
+            shell: None,
         };
         for instruction in stage.instructions {
             read.add(text, instruction);
@@ -251,6 +254,9 @@ impl Stage {
             Instruction::User(user) => self.user = Some(spanned(&user.arguments)),
             Instruction::Workdir(workdir) => self.workdir = Some(spanned(&workdir.arguments)),
             Instruction::Stopsignal(signal) => self.stop_signal = Some(spanned(&signal.arguments)),
+            Instruction::Shell(shell) => {
+                self.shell = Some(shell.arguments.iter().map(|word| word.value.to_string()).collect());
+            }
             Instruction::Entrypoint(entrypoint) => {
                 self.entrypoint = Some(command(text, &entrypoint.arguments));
                 // An ENTRYPOINT resets the CMD that an earlier image or stage set.

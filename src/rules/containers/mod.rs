@@ -3,4 +3,7 @@
 pub mod no_container_image;
 pub mod no_health_check;
 pub mod no_probes;
+mod shell;
+pub mod shell_form_command;
+mod shipped;
 pub mod unpinned_base_image;
