@@ -62,3 +62,7 @@ pub const OWN_THREAD: &[&str] = &[
     "into_par_iter",
     "interact",
 ];
+
+/// Images that hold a Rust toolchain, by the last part of their names: Docker Hub's `rust` and `rustlang/rust`,
+/// `lukemathwalker/cargo-chef` (built from `rust`), `clux/muslrust`, `ekidd/rust-musl-builder`, `messense/rust-musl-cross`.
+pub const TOOLCHAIN_IMAGES: &[&str] = &["rust", "cargo-chef", "muslrust", "rust-musl-builder", "rust-musl-cross"];

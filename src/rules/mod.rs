@@ -29,8 +29,10 @@ pub static ALL: &[&Rule] = &[
     &security::hardcoded_secret::RULE,
     &centralized_logging::print_instead_of_log::RULE,
     &containers::no_container_image::RULE,
+    &containers::several_services_in_one_container::RULE,
     &containers::no_health_check::RULE,
     &containers::unpinned_base_image::RULE,
+    &containers::single_stage_image::RULE,
     &containers::shell_form_command::RULE,
     &containers::no_probes::RULE,
 ];

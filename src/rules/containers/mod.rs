@@ -3,7 +3,9 @@
 pub mod no_container_image;
 pub mod no_health_check;
 pub mod no_probes;
+pub mod several_services_in_one_container;
 mod shell;
 pub mod shell_form_command;
 mod shipped;
+pub mod single_stage_image;
 pub mod unpinned_base_image;
