@@ -21,7 +21,7 @@ use super::walk::{self, Kind, walk};
 use super::yaml::Failure;
 use super::{
     FileId, Location, Problem, Sources, Span, Workspace, cargo, compose, directive, discovery, dockerfile, kubernetes, manifest,
-    rust, settings, yaml,
+    rust, settings, toolchain, yaml,
 };
 
 /// Larger files are reported and not read: no person wrote them.
@@ -64,6 +64,7 @@ enum Facts {
     Kubernetes(Vec<kubernetes::Object>),
     Kustomization(kubernetes::Kustomization),
     Settings(settings::Settings),
+    Toolchain(toolchain::Toolchain),
     Template,
     Nothing,
     Problem(Problem),
@@ -235,6 +236,7 @@ impl<'a> Loader<'a> {
             Facts::Kubernetes(objects) => workspace.kubernetes.extend(objects),
             Facts::Kustomization(file) => workspace.kustomizations.push(file),
             Facts::Settings(file) => workspace.settings.push(file),
+            Facts::Toolchain(file) => workspace.toolchains.push(file),
             Facts::Problem(problem) => workspace.problems.push(problem),
             Facts::Manifest(_) | Facts::Lock(_) | Facts::Template | Facts::Nothing => {}
         }
@@ -268,7 +270,7 @@ fn read(root: &Path, path: &Utf8Path, file: FileId, kind: Kind) -> Read {
         (Facts::Problem(_) | Facts::Template, _) | (_, Kind::Rust | Kind::Lock | Kind::Pipeline | Kind::Packaging) => {
             return (facts, Vec::new());
         }
-        (_, Kind::Manifest | Kind::Settings(settings::Format::Toml)) => Syntax::Toml,
+        (_, Kind::Manifest | Kind::Toolchain | Kind::Settings(settings::Format::Toml)) => Syntax::Toml,
         (_, Kind::Dockerfile) => Syntax::Dockerfile,
         (_, Kind::Settings(settings::Format::Env)) => Syntax::Env,
         (_, Kind::Migration) => Syntax::Sql,
@@ -300,6 +302,7 @@ fn parse(path: &Utf8Path, file: FileId, kind: Kind, text: &str) -> Facts {
             parsed(file, "YAML file", text, |documents| Facts::Kubernetes(kubernetes::read(file, documents)))
         }
         Kind::Yaml(Some(format)) | Kind::Settings(format) => read_settings(file, path, format, text),
+        Kind::Toolchain => toolchain::parse(file, text).map_or(Facts::Nothing, Facts::Toolchain),
         Kind::Yaml(None) | Kind::Migration | Kind::Pipeline | Kind::Packaging => Facts::Nothing,
     }
 }

@@ -8,4 +8,5 @@ mod shell;
 pub mod shell_form_command;
 mod shipped;
 pub mod single_stage_image;
+pub mod toolchain_drift;
 pub mod unpinned_base_image;
