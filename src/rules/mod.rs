@@ -34,6 +34,7 @@ pub static ALL: &[&Rule] = &[
     &containers::unpinned_base_image::RULE,
     &containers::single_stage_image::RULE,
     &containers::shell_form_command::RULE,
+    &containers::entrypoint_names_no_binary::RULE,
     &containers::toolchain_drift::RULE,
     &containers::no_probes::RULE,
 ];

@@ -1,5 +1,6 @@
 //! Practice 9: containers and delivery.
 
+pub mod entrypoint_names_no_binary;
 pub mod no_container_image;
 pub mod no_health_check;
 pub mod no_probes;
