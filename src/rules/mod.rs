@@ -27,6 +27,7 @@ pub static ALL: &[&Rule] = &[
     &resiliency_patterns::server_without_timeout::RULE,
     &resiliency_patterns::blocking_in_async::RULE,
     &security::hardcoded_secret::RULE,
+    &security::secret_in_image::RULE,
     &centralized_logging::print_instead_of_log::RULE,
     &containers::no_container_image::RULE,
     &containers::several_services_in_one_container::RULE,

@@ -7,7 +7,7 @@ pub mod no_probes;
 pub mod several_services_in_one_container;
 mod shell;
 pub mod shell_form_command;
-mod shipped;
+pub(in crate::rules) mod shipped;
 pub mod single_stage_image;
 pub mod toolchain_drift;
 pub mod unpinned_base_image;

@@ -2,4 +2,5 @@
 
 pub mod hardcoded_secret;
 mod secret;
+pub mod secret_in_image;
 mod written;
