@@ -27,6 +27,7 @@ pub static ALL: &[&Rule] = &[
     &resiliency_patterns::server_without_timeout::RULE,
     &resiliency_patterns::blocking_in_async::RULE,
     &security::hardcoded_secret::RULE,
+    &security::container_as_root::RULE,
     &security::secret_in_image::RULE,
     &centralized_logging::print_instead_of_log::RULE,
     &containers::no_container_image::RULE,
@@ -38,4 +39,5 @@ pub static ALL: &[&Rule] = &[
     &containers::entrypoint_names_no_binary::RULE,
     &containers::toolchain_drift::RULE,
     &containers::no_probes::RULE,
+    &containers::no_resource_limits::RULE,
 ];

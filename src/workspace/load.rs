@@ -299,7 +299,7 @@ fn parse(path: &Utf8Path, file: FileId, kind: Kind, text: &str) -> Facts {
             kubernetes::read_kustomization(file, documents).map_or(Facts::Nothing, Facts::Kustomization)
         }),
         Kind::Yaml(_) if kubernetes::mentions_objects(text) => {
-            parsed(file, "YAML file", text, |documents| Facts::Kubernetes(kubernetes::read(file, documents)))
+            parsed(file, "YAML file", text, |documents| Facts::Kubernetes(kubernetes::read(file, text, documents)))
         }
         Kind::Yaml(Some(format)) | Kind::Settings(format) => read_settings(file, path, format, text),
         Kind::Toolchain => toolchain::parse(file, text).map_or(Facts::Nothing, Facts::Toolchain),

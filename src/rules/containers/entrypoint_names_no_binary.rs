@@ -46,7 +46,11 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         let builds =
             words.windows(2).any(|pair| pair[0].ends_with("cargo") && matches!(pair[1], "build" | "auditable" | "zigbuild"));
         let elsewhere = words.windows(2).any(|pair| pair == ["git", "clone"]);
-        if !builds || elsewhere || shipped::is_elsewhere(workspace.sources.path(dockerfile.file)) {
+        if !builds
+            || elsewhere
+            || !is_read(workspace, dockerfile)
+            || shipped::is_elsewhere(workspace.sources.path(dockerfile.file))
+        {
             continue;
         }
         let at = |span: Span| Location::new(dockerfile.file, span);
@@ -106,6 +110,15 @@ fn finding(workspace: &Workspace, message: String, at: Location, note: &str, nam
         .help(help)
         .evidence("a binary or example of that name in any package")
         .evidence("another step that makes a file of that name")
+}
+
+/// Whether the packages that the Dockerfile builds are in the tree: those below the nearest manifest above it.
+fn is_read(workspace: &Workspace, dockerfile: &Dockerfile) -> bool {
+    let path = workspace.sources.path(dockerfile.file);
+    let mut above = path.ancestors().skip(1);
+    let root = above.find(|folder| workspace.sources.find(&folder.join("Cargo.toml")).is_some()).unwrap_or("".into());
+    let mut below = workspace.packages.iter().filter(|package| package.directory.starts_with(root));
+    below.any(|package| package.binaries().next().is_some())
 }
 
 fn plain(name: &str) -> String {

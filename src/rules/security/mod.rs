@@ -1,5 +1,6 @@
 //! Practice 7: security at all levels.
 
+pub mod container_as_root;
 pub mod hardcoded_secret;
 mod secret;
 pub mod secret_in_image;
