@@ -40,4 +40,5 @@ pub static ALL: &[&Rule] = &[
     &containers::toolchain_drift::RULE,
     &containers::no_probes::RULE,
     &containers::no_resource_limits::RULE,
+    &containers::no_ci::RULE,
 ];

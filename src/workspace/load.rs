@@ -132,6 +132,7 @@ impl<'a> Loader<'a> {
     }
 
     fn walk(&mut self) {
+        self.workspace.is_repository = self.root.join(".git").exists();
         let walked = walk(self.root);
         let mut files: BTreeMap<Utf8PathBuf, Result<Kind, String>> = BTreeMap::new();
         files.extend(walked.unreadable.into_iter().map(|(path, why)| (path, Err(format!("cannot be read: {why}")))));

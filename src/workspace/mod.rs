@@ -65,6 +65,8 @@ pub struct Workspace {
     pub migrations: Vec<FileId>,
     /// Pipeline definitions, in path order.
     pub ci: Vec<FileId>,
+    /// Whether the root is a repository's: what a repository has at its root is seen.
+    pub is_repository: bool,
     /// Files by which something other than a container image is made of services, in path order.
     pub packaging: Vec<FileId>,
     /// `rust-toolchain.toml` files, in path order.

@@ -64,7 +64,8 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
                 }
             }
         }
-        for run in runs() {
+        // `cargo new --bin` makes one.
+        for run in runs().filter(|run| !run.words.iter().any(|word| matches!(word.as_str(), "new" | "init"))) {
             let names = run.words.windows(2).filter(|pair| pair[0] == "--bin").map(|pair| pair[1].as_str());
             let missing = names.filter(|name| is_name(name)).find(|name| !has_binary(workspace, name));
             if let Some(name) = missing {

@@ -1,6 +1,7 @@
 //! Practice 9: containers and delivery.
 
 pub mod entrypoint_names_no_binary;
+pub mod no_ci;
 pub mod no_container_image;
 pub mod no_health_check;
 pub mod no_probes;
