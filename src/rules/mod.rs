@@ -38,6 +38,7 @@ pub static ALL: &[&Rule] = &[
     &containers::shell_form_command::RULE,
     &containers::entrypoint_names_no_binary::RULE,
     &containers::toolchain_drift::RULE,
+    &containers::unlocked_build::RULE,
     &containers::no_probes::RULE,
     &containers::no_resource_limits::RULE,
     &containers::no_ci::RULE,

@@ -57,6 +57,8 @@ pub struct Command {
     pub form: Form,
     /// The array's items, or the shell line split at white space, here-documents included.
     pub words: Vec<String>,
+    /// Of the words of a shell line, those of here-documents left out; empty for an array.
+    pub word_spans: Vec<Span>,
     pub span: Span,
 }
 
@@ -300,14 +302,16 @@ fn command(text: &str, parsed: &ParsedCommand<'_>) -> Command {
         ParsedCommand::Exec(array) => Command {
             form: Form::Exec,
             words: array.value.iter().map(|word| word.value.to_string()).collect(),
+            word_spans: Vec::new(),
             span: Span::new(array.span.start, array.span.end),
         },
-        ParsedCommand::Shell(line) => Command {
-            form: Form::Shell,
-            words: variables::words(line.value, 0).into_iter().map(|word| word.value).collect(),
-            span: Span::new(line.span.start, line.span.end.min(text.len())),
-        },
-        _ => Command { form: Form::Shell, words: Vec::new(), span: Span::default() },
+        ParsedCommand::Shell(line) => {
+            let words = variables::words(line.value, line.span.start);
+            let (words, word_spans) = words.into_iter().map(|word| (word.value, word.span)).unzip();
+            let span = Span::new(line.span.start, line.span.end.min(text.len()));
+            Command { form: Form::Shell, words, word_spans, span }
+        }
+        _ => Command { form: Form::Shell, words: Vec::new(), word_spans: Vec::new(), span: Span::default() },
     }
 }
 

@@ -12,5 +12,6 @@ pub mod shell_form_command;
 pub(in crate::rules) mod shipped;
 pub mod single_stage_image;
 pub mod toolchain_drift;
+pub mod unlocked_build;
 pub mod unpinned_base_image;
 pub(in crate::rules) mod workloads;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::{shell, shipped};
 use crate::declare_rule;
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
-use crate::workspace::dockerfile::Command;
+use crate::workspace::dockerfile::{Command, Form};
 use crate::workspace::{Location, Service, Workspace};
 
 declare_rule! {
@@ -76,7 +76,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             let words: Vec<_> = container.command.iter().chain(&container.arguments).collect();
             let Some(last) = words.last() else { continue };
             let words = words.iter().map(|word| word.value.clone()).collect();
-            let command = Command { form: crate::workspace::dockerfile::Form::Exec, words, span: last.span };
+            let command = Command { form: Form::Exec, words, word_spans: Vec::new(), span: last.span };
             report(&command, Location::new(object.file, last.span));
         }
     }

@@ -26,9 +26,19 @@ pub fn images(workspace: &Workspace) -> Vec<Shipped<'_>> {
             continue;
         }
         let stages = dockerfile.stages.iter().filter(|stage| is_final(dockerfile, stage));
-        images.extend(stages.map(|stage| Shipped { dockerfile, stage, services: services.clone() }));
+        images.extend(stages.map(|stage| Shipped { dockerfile, stage, services: started(dockerfile, stage, &services) }));
     }
     images
+}
+
+/// Those of the services that the stage starts; all of them where it names none.
+fn started<'w>(dockerfile: &Dockerfile, stage: &Stage, services: &[&'w Service]) -> Vec<&'w Service> {
+    let entrypoint = dockerfile.inherited(stage, |stage| stage.entrypoint.as_ref());
+    let command = dockerfile.inherited(stage, |stage| stage.command.as_ref());
+    let words = || entrypoint.into_iter().chain(command).flat_map(|command| &command.words);
+    let named = |service: &&Service| words().any(|word| word.rsplit('/').next() == Some(&service.binary));
+    let found: Vec<&Service> = services.iter().copied().filter(|service| named(&service)).collect();
+    if found.is_empty() { services.to_vec() } else { found }
 }
 
 /// Whether a file shows or tests something, or is for one person's machine.

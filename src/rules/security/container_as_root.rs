@@ -1,5 +1,7 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::declare_rule;
-use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
+use crate::lint::{Check, Confidence, Diagnostic, Edit, Fix, Level, Practice, Tier};
 use crate::rules::containers::shipped::{self, Shipped};
 use crate::rules::containers::workloads;
 use crate::workspace::dockerfile::Base;
@@ -66,8 +68,16 @@ const ROOT_IMAGES: &[&str] = &[
 const DROPS_ROOT: &[&str] = &["gosu", "su-exec", "setpriv", "setuidgid", "s6-setuidgid", "chpst", "runuser", "sudo", "su"];
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    for image in shipped::images(workspace) {
-        out.extend(in_image(workspace, &image));
+    let images = shipped::images(workspace);
+    let mut seen = BTreeSet::new();
+    for image in &images {
+        // Images that are made from one stage have their user from there: one fault.
+        let from = |image: &Shipped<'_>| (image.dockerfile.file, image.lineage().last().map(|stage| stage.span));
+        if in_image(workspace, image).is_some() && seen.insert(from(image)) {
+            let alike: Vec<&Shipped<'_>> =
+                images.iter().filter(|other| from(other) == from(image) && in_image(workspace, other).is_some()).collect();
+            out.push(of_images(workspace, &alike));
+        }
     }
     for service in &workspace.services {
         for (object, container) in workspace.containers_of(service) {
@@ -97,9 +107,10 @@ fn finding(service: &Service, message: String, at: Location, note: &str) -> Diag
     Diagnostic::new(message, at, note).help("take it out: a service needs no power over its host").service(&service.name)
 }
 
-fn in_image(workspace: &Workspace, image: &Shipped<'_>) -> Option<Diagnostic> {
+/// Where it shows that an image runs as root, and why.
+fn in_image(workspace: &Workspace, image: &Shipped<'_>) -> Option<(Location, String)> {
     let user = image.dockerfile.inherited(image.stage, |stage| stage.user.as_ref());
-    let (at, note) = match user {
+    let found = match user {
         Some(user) if is_root(&user.value) => (image.at(user.span), "root".to_owned()),
         Some(_) => return None,
         None => match image.base()? {
@@ -112,35 +123,45 @@ fn in_image(workspace: &Workspace, image: &Shipped<'_>) -> Option<Diagnostic> {
             }
         },
     };
-    let words = image.lineage().flat_map(|stage| stage.runs.iter().chain(&stage.entrypoint).chain(&stage.command));
+    let commands = image.lineage().flat_map(|stage| stage.runs.iter().chain(&stage.entrypoint).chain(&stage.command));
     let drops = |word: &String| word.split(|c: char| !(c.is_alphanumeric() || c == '-')).any(|word| DROPS_ROOT.contains(&word));
-    if words.flat_map(|command| &command.words).any(drops)
-        || image.services.iter().any(|service| runs_as_another(workspace, service))
-    {
-        return None;
-    }
-    let names: Vec<String> = image.services.iter().map(|service| format!("`{}`", service.name)).collect();
+    let dropped = commands.flat_map(|command| &command.words).any(drops)
+        || image.services.iter().any(|service| runs_as_another(workspace, service));
+    (!dropped).then_some(found)
+}
+
+/// One finding for images of one Dockerfile that have their user from the same stage.
+fn of_images(workspace: &Workspace, images: &[&Shipped<'_>]) -> Diagnostic {
+    let services: BTreeMap<&str, &Service> =
+        images.iter().flat_map(|image| &image.services).map(|service| (service.name.as_str(), *service)).collect();
+    let names: Vec<String> = services.keys().map(|name| format!("`{name}`")).collect();
+    let (at, note) = images.iter().find_map(|image| in_image(workspace, image)).unwrap_or_default();
     let mut diagnostic = Diagnostic::new(format!("the image runs {} as root", names.join(", ")), at, note)
         .help("end the stage with `USER 65532:65532`, and give that user the files it writes: `COPY --chown=65532:65532`")
         .evidence("a USER that is not root")
         .evidence("a pod or compose service that sets another user")
         .evidence("a command that drops root");
-    if image.services.iter().any(|service| service.documents.containers.is_empty() && service.documents.compose.is_empty()) {
+    if services.values().any(|service| service.documents.containers.is_empty() && service.documents.compose.is_empty()) {
         // Whatever runs it stands elsewhere, and may set a user.
         diagnostic = diagnostic.confidence(Confidence::Medium);
     }
-    diagnostic.fix = fix(image);
-    diagnostic.service = image.service();
-    Some(diagnostic)
+    let edits: Option<Vec<_>> = images.iter().map(|image| edit(image)).collect();
+    if let Some(edits) = edits {
+        diagnostic = diagnostic.fix(Fix { edits, ..Fix::unsafe_("run as another user") });
+    }
+    diagnostic.service = services.into_values().next().filter(|_| names.len() == 1).map(|service| service.name.clone());
+    diagnostic
 }
 
-fn fix(image: &Shipped<'_>) -> Option<Fix> {
-    let fix = Fix::unsafe_("run as another user");
+/// What makes one stage run as another user.
+fn edit(image: &Shipped<'_>) -> Option<Edit> {
     if let Some(user) = &image.stage.user {
-        return Some(fix.replace(image.at(user.span), "65532:65532"));
+        return Some(Edit { at: image.at(user.span), text: "65532:65532".to_owned() });
     }
     let last = image.stage.entrypoint.iter().chain(&image.stage.command).max_by_key(|command| command.span.end)?;
-    Some(fix.after(image.at(last.span), "\nUSER 65532:65532"))
+    let mut at = image.at(last.span);
+    at.span.start = at.span.end;
+    Some(Edit { at, text: "\nUSER 65532:65532".to_owned() })
 }
 
 fn is_root(user: &str) -> bool {
