@@ -46,8 +46,8 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         // A build of an empty project, to have its dependencies cached.
         let makes_up =
             needed.iter().flat_map(|stage| &stage.runs).find(|run| run.words.iter().any(|word| word == "new" || word == "init"));
-        let last =
-            needed.iter().flat_map(|stage| &stage.runs).filter(|run| !unlocked(run).is_empty()).map(|run| run.span.start).max();
+        let builds = |run: &&Command| run.words.iter().any(|word| matches!(word.as_str(), "build" | "zigbuild" | "install"));
+        let last = needed.iter().flat_map(|stage| &stage.runs).filter(builds).map(|run| run.span.start).max();
         for run in needed.iter().flat_map(|stage| &stage.runs) {
             if makes_up.is_some() && Some(run.span.start) != last {
                 continue;
