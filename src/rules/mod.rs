@@ -19,6 +19,7 @@ use crate::lint::Rule;
 /// Every rule, in code order.
 pub static ALL: &[&Rule] = &[
     &design_for_failure::no_graceful_shutdown::RULE,
+    &design_for_failure::single_replica::RULE,
     &small_services::service_depends_on_service::RULE,
     &lightweight_protocols::unversioned_api::RULE,
     &service_discovery::hardcoded_endpoint::RULE,
@@ -28,6 +29,7 @@ pub static ALL: &[&Rule] = &[
     &resiliency_patterns::blocking_in_async::RULE,
     &security::hardcoded_secret::RULE,
     &security::container_as_root::RULE,
+    &security::no_network_policy::RULE,
     &security::secret_in_image::RULE,
     &centralized_logging::print_instead_of_log::RULE,
     &containers::no_container_image::RULE,

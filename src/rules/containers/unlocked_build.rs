@@ -2,7 +2,7 @@ use super::shipped;
 use crate::declare_rule;
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::workspace::dockerfile::Command;
-use crate::workspace::{Location, Span, Workspace};
+use crate::workspace::{Location, Service, Span, Workspace};
 
 declare_rule! {
     /// An image is built without the versions that Cargo.lock states.
@@ -27,7 +27,7 @@ declare_rule! {
     /// - `--locked` or `--frozen` stands in the command, or a variable that may hold it;
     /// - the command builds what `cargo chef` or `cargo new` made of it, before the source is there: `cargo chef cook` takes `--locked` too,
     ///   but only the last build makes what ships;
-    /// - the tree holds no `Cargo.lock` at all: then there is nothing to hold on to;
+    /// - there is no `Cargo.lock` beside the workspace: then there is nothing to hold on to;
     /// - the Dockerfile builds no service of this workspace, or the file is for development, tests or examples.
     ///
     /// ## Source
@@ -37,15 +37,18 @@ declare_rule! {
 }
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    if !workspace.sources.iter().any(|(_, path)| path.file_name() == Some("Cargo.lock")) {
-        return;
-    }
     let mut seen = std::collections::BTreeSet::new();
     for image in shipped::images(workspace) {
+        let lock = |service: &&Service| workspace.packages[service.package].workspace.join("Cargo.lock");
+        if !image.services.iter().any(|service| workspace.sources.find(&lock(service)).is_some()) {
+            continue;
+        }
         let needed = image.dockerfile.needed(image.stage);
         // A build of an empty project, to have its dependencies cached.
-        let makes_up =
-            needed.iter().flat_map(|stage| &stage.runs).find(|run| run.words.iter().any(|word| word == "new" || word == "init"));
+        let makes_up = needed
+            .iter()
+            .flat_map(|stage| &stage.runs)
+            .find(|run| run.words.iter().any(|word| word == "new" || word == "init" || word.ends_with("main.rs")));
         let builds = |run: &&Command| run.words.iter().any(|word| matches!(word.as_str(), "build" | "zigbuild" | "install"));
         let last = needed.iter().flat_map(|stage| &stage.runs).filter(builds).map(|run| run.span.start).max();
         for run in needed.iter().flat_map(|stage| &stage.runs) {

@@ -79,3 +79,8 @@ pub fn mentions(node: &Node, word: &str) -> bool {
         Value::Mapping(entries) => entries.iter().any(|(key, value)| mentions(key, word) || mentions(value, word)),
     }
 }
+
+/// Whether a kustomization speaks of it: in a patch, or in resources that are not in the tree.
+pub fn mentioned_by_kustomize(workspace: &Workspace, word: &str) -> bool {
+    workspace.kustomizations.iter().any(|kustomization| mentions(&kustomization.node, word))
+}
