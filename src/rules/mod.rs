@@ -27,6 +27,7 @@ pub static ALL: &[&Rule] = &[
     &resiliency_patterns::http_client_without_timeout::RULE,
     &resiliency_patterns::server_without_timeout::RULE,
     &resiliency_patterns::blocking_in_async::RULE,
+    &resiliency_patterns::drain_outlives_grace::RULE,
     &security::hardcoded_secret::RULE,
     &security::container_as_root::RULE,
     &security::no_network_policy::RULE,
