@@ -23,6 +23,7 @@ pub static ALL: &[&Rule] = &[
     &small_services::service_depends_on_service::RULE,
     &lightweight_protocols::unversioned_api::RULE,
     &service_discovery::hardcoded_endpoint::RULE,
+    &service_discovery::no_gateway::RULE,
     &data_ownership::shared_database::RULE,
     &resiliency_patterns::http_client_without_timeout::RULE,
     &resiliency_patterns::server_without_timeout::RULE,

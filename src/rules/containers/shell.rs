@@ -105,14 +105,14 @@ pub fn stays(shell: Shell, line: &[&str], binaries: &[&str]) -> bool {
     }
     let ends = |word: &&str| matches!(*word, ";" | "&&" | "||" | "|" | "&") || word.ends_with(';');
     let is_service = |word: &&str| binaries.contains(&word.trim_end_matches(';').rsplit('/').next().unwrap_or(word));
-    let last = line.iter().rposition(|word| ends(word)).map_or(0, |at| at + 1);
+    let last = line.iter().rposition(ends).map_or(0, |at| at + 1);
     let (before, last) = line.split_at(last);
     match shell {
         Shell::Missing => false,
         Shell::Dash => true,
         Shell::Replaced => {
             let beside = line.iter().any(|word| matches!(*word, "|" | "&" | "||"));
-            beside || (before.iter().any(|word| is_service(word)) && !last.iter().any(|word| is_service(word)))
+            beside || (before.iter().any(&is_service) && !last.iter().any(is_service))
         }
     }
 }

@@ -37,7 +37,7 @@ fn started<'w>(dockerfile: &Dockerfile, stage: &Stage, services: &[&'w Service])
     let command = dockerfile.inherited(stage, |stage| stage.command.as_ref());
     let words = || entrypoint.into_iter().chain(command).flat_map(|command| &command.words);
     let named = |service: &&Service| words().any(|word| word.rsplit('/').next() == Some(&service.binary));
-    let found: Vec<&Service> = services.iter().copied().filter(|service| named(&service)).collect();
+    let found: Vec<&Service> = services.iter().copied().filter(named).collect();
     if found.is_empty() { services.to_vec() } else { found }
 }
 

@@ -37,7 +37,7 @@ declare_rule! {
     ///
     /// ## Not reported when
     /// - for one pod: an autoscaler (HorizontalPodAutoscaler, KEDA's ScaledObject) aims at the Deployment, a kustomization sets or
-    ///   patches `replicas`, or it says that it cannot run twice (`strategy: Recreate`, a volume claim);
+    ///   patches `replicas`, or it cannot run twice: `strategy: Recreate`, a volume claim, a controller made with `kube`;
     /// - for several: a PodDisruptionBudget that may be in its namespace selects its pods, or one selects by expressions or all;
     /// - it is a StatefulSet or DaemonSet, or runs no service of this workspace;
     /// - the file is a test, an example, documentation, or for local development (an overlay `dev`).
@@ -56,7 +56,9 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         let one = replicas.is_none_or(|replicas| replicas.as_str() == Some("1"));
         let name = &object.name.value;
         if one && !autoscaled {
-            if must_be_alone(object, &pod.node) || is_set_elsewhere(workspace, object) {
+            // Two of a controller would both act on what they see, unless one of them is elected.
+            let controls = workspace.packages[service.package].depends_on("kube");
+            if controls || must_be_alone(object, &pod.node) || is_set_elsewhere(workspace, object) {
                 continue;
             }
             let at = replicas.map_or(object.name.span, |replicas| replicas.span);
