@@ -42,3 +42,7 @@ fn words(dockerfile: &Dockerfile) -> BTreeSet<&str> {
     words.extend(dockerfile.arguments.iter().filter_map(|variable| variable.value.as_deref()));
     words
 }
+
+/// Images that hold a Rust toolchain, by the last part of their names: Docker Hub's `rust` and `rustlang/rust`,
+/// `lukemathwalker/cargo-chef` (built from `rust`), `clux/muslrust`, `ekidd/rust-musl-builder`, `messense/rust-musl-cross`.
+pub const TOOLCHAIN_IMAGES: &[&str] = &["rust", "cargo-chef", "muslrust", "rust-musl-builder", "rust-musl-cross"];

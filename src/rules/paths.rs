@@ -46,6 +46,7 @@ const LOCAL: &[&str] = &[
     "tilt",
     "skaffold",
     "sandbox",
+    "playground",
     "debug",
     "ci",
 ];

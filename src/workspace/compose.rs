@@ -160,7 +160,7 @@ fn read_command(node: &Node) -> Option<Command> {
         Value::Sequence(items) => items.iter().filter_map(Node::as_str).map(|word| expand(word).text).collect(),
         _ => variables::words(&expand(node.as_str()?).text, 0).into_iter().map(|word| word.value).collect(),
     };
-    Some(Command { form: Form::Exec, words, span: node.span })
+    Some(Command { form: Form::Exec, words, word_spans: Vec::new(), span: node.span })
 }
 
 fn read_healthcheck(node: &Node) -> Option<Healthcheck> {

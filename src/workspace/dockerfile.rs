@@ -38,6 +38,8 @@ pub struct Stage {
     pub command: Option<Command>,
     pub healthcheck: Option<Healthcheck>,
     pub stop_signal: Option<Spanned<String>>,
+    /// `SHELL ["/bin/bash", "-c"]`: what runs the shell forms that follow.
+    pub shell: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct Command {
     pub form: Form,
     /// The array's items, or the shell line split at white space, here-documents included.
     pub words: Vec<String>,
+    /// Of the words of a shell line, those of here-documents left out; empty for an array.
+    pub word_spans: Vec<Span>,
     pub span: Span,
 }
 
@@ -196,6 +200,7 @@ pub fn parse(file: FileId, text: &str) -> Result<Dockerfile, yaml::Failure> {
             command: None,
             healthcheck: None,
             stop_signal: None,
+            shell: None,
         };
         for instruction in stage.instructions {
             read.add(text, instruction);
@@ -251,6 +256,9 @@ impl Stage {
             Instruction::User(user) => self.user = Some(spanned(&user.arguments)),
             Instruction::Workdir(workdir) => self.workdir = Some(spanned(&workdir.arguments)),
             Instruction::Stopsignal(signal) => self.stop_signal = Some(spanned(&signal.arguments)),
+            Instruction::Shell(shell) => {
+                self.shell = Some(shell.arguments.iter().map(|word| word.value.to_string()).collect());
+            }
             Instruction::Entrypoint(entrypoint) => {
                 self.entrypoint = Some(command(text, &entrypoint.arguments));
                 // An ENTRYPOINT resets the CMD that an earlier image or stage set.
@@ -294,14 +302,16 @@ fn command(text: &str, parsed: &ParsedCommand<'_>) -> Command {
         ParsedCommand::Exec(array) => Command {
             form: Form::Exec,
             words: array.value.iter().map(|word| word.value.to_string()).collect(),
+            word_spans: Vec::new(),
             span: Span::new(array.span.start, array.span.end),
         },
-        ParsedCommand::Shell(line) => Command {
-            form: Form::Shell,
-            words: variables::words(line.value, 0).into_iter().map(|word| word.value).collect(),
-            span: Span::new(line.span.start, line.span.end.min(text.len())),
-        },
-        _ => Command { form: Form::Shell, words: Vec::new(), span: Span::default() },
+        ParsedCommand::Shell(line) => {
+            let words = variables::words(line.value, line.span.start);
+            let (words, word_spans) = words.into_iter().map(|word| (word.value, word.span)).unzip();
+            let span = Span::new(line.span.start, line.span.end.min(text.len()));
+            Command { form: Form::Shell, words, word_spans, span }
+        }
+        _ => Command { form: Form::Shell, words: Vec::new(), word_spans: Vec::new(), span: Span::default() },
     }
 }
 

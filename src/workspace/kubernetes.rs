@@ -41,6 +41,8 @@ pub struct Container {
     pub name: Spanned<String>,
     /// The whole entry.
     pub span: Span,
+    /// Column of its keys, from 0; `None` where it is written in braces.
+    pub indent: Option<u16>,
     pub image: Option<Image>,
     pub command: Vec<Spanned<String>>,
     pub arguments: Vec<Spanned<String>>,
@@ -132,8 +134,8 @@ pub fn mentions_objects(text: &str) -> bool {
 }
 
 /// The objects of one file; items of a `List` count one by one.
-pub fn read(file: FileId, documents: Vec<Node>) -> Vec<Object> {
-    let mut objects = Vec::new();
+pub fn read(file: FileId, text: &str, documents: Vec<Node>) -> Vec<Object> {
+    let mut objects: Vec<Object> = Vec::new();
     for document in documents {
         let is_list = document.get("kind").and_then(Node::as_str).is_some_and(|kind| kind.ends_with("List"));
         match document.get("items") {
@@ -141,7 +143,16 @@ pub fn read(file: FileId, documents: Vec<Node>) -> Vec<Object> {
             _ => objects.extend(object(file, document)),
         }
     }
+    for container in objects.iter_mut().filter_map(|object| object.pod.as_mut()).flat_map(|pod| &mut pod.containers) {
+        container.indent = indent(text, container.span.start as usize);
+    }
     objects
+}
+
+/// The column of a block mapping that starts there.
+fn indent(text: &str, start: usize) -> Option<u16> {
+    let before = text.get(..start).filter(|_| !text[start..].starts_with('{'))?;
+    u16::try_from(before.len() - before.rfind('\n').map_or(0, |newline| newline + 1)).ok()
 }
 
 /// Facts of a kustomization, from its first document.
@@ -218,6 +229,7 @@ fn container(node: &Node) -> Container {
     Container {
         name: node.get("name").and_then(Node::text).unwrap_or_default(),
         span: node.span,
+        indent: None,
         image: node.get("image").and_then(|node| Some(image(node.as_str()?, node.span))),
         command: node.get("command").map(Node::texts).unwrap_or_default(),
         arguments: node.get("args").map(Node::texts).unwrap_or_default(),
@@ -313,7 +325,7 @@ mod tests {
     use crate::workspace::yaml;
 
     fn objects(text: &str) -> Vec<Object> {
-        read(FileId(0), yaml::parse(text).unwrap())
+        read(FileId(0), text, yaml::parse(text).unwrap())
     }
 
     #[test]

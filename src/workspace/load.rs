@@ -22,7 +22,7 @@ use super::walk::{self, Kind, walk};
 use super::yaml::Failure;
 use super::{
     FileId, Location, Problem, Sources, Span, Workspace, cargo, compose, directive, discovery, dockerfile, kubernetes, manifest,
-    rust, settings, yaml,
+    rust, settings, toolchain, yaml,
 };
 
 /// Larger files are reported and not read: no person wrote them.
@@ -65,6 +65,7 @@ enum Facts {
     Kubernetes(Vec<kubernetes::Object>),
     Kustomization(kubernetes::Kustomization),
     Settings(settings::Settings),
+    Toolchain(toolchain::Toolchain),
     Template,
     Nothing,
     Problem(Problem),
@@ -132,6 +133,7 @@ impl<'a> Loader<'a> {
     }
 
     fn walk(&mut self) {
+        self.workspace.is_repository = self.root.join(".git").exists();
         let walked = walk(self.root);
         let mut files: BTreeMap<Utf8PathBuf, Result<Kind, String>> = BTreeMap::new();
         files.extend(walked.unreadable.into_iter().map(|(path, why)| (path, Err(format!("cannot be read: {why}")))));
@@ -236,6 +238,7 @@ impl<'a> Loader<'a> {
             Facts::Kubernetes(objects) => workspace.kubernetes.extend(objects),
             Facts::Kustomization(file) => workspace.kustomizations.push(file),
             Facts::Settings(file) => workspace.settings.push(file),
+            Facts::Toolchain(file) => workspace.toolchains.push(file),
             Facts::Problem(problem) => workspace.problems.push(problem),
             Facts::Manifest(_) | Facts::Lock(_) | Facts::Template | Facts::Nothing => {}
         }
@@ -269,7 +272,7 @@ fn read(root: &Path, path: &Utf8Path, file: FileId, kind: Kind) -> Read {
         (Facts::Problem(_) | Facts::Template, _) | (_, Kind::Rust | Kind::Lock | Kind::Pipeline | Kind::Packaging) => {
             return (facts, Vec::new());
         }
-        (_, Kind::Manifest | Kind::Settings(settings::Format::Toml)) => Syntax::Toml,
+        (_, Kind::Manifest | Kind::Toolchain | Kind::Settings(settings::Format::Toml)) => Syntax::Toml,
         (_, Kind::Dockerfile) => Syntax::Dockerfile,
         (_, Kind::Settings(settings::Format::Env)) => Syntax::Env,
         (_, Kind::Migration) => Syntax::Sql,
@@ -298,9 +301,10 @@ fn parse(path: &Utf8Path, file: FileId, kind: Kind, text: &str) -> Facts {
             kubernetes::read_kustomization(file, documents).map_or(Facts::Nothing, Facts::Kustomization)
         }),
         Kind::Yaml(_) if kubernetes::mentions_objects(text) => {
-            parsed(file, "YAML file", text, |documents| Facts::Kubernetes(kubernetes::read(file, documents)))
+            parsed(file, "YAML file", text, |documents| Facts::Kubernetes(kubernetes::read(file, text, documents)))
         }
         Kind::Yaml(Some(format)) | Kind::Settings(format) => read_settings(file, path, format, text),
+        Kind::Toolchain => toolchain::parse(file, text).map_or(Facts::Nothing, Facts::Toolchain),
         Kind::Yaml(None) | Kind::Migration | Kind::Pipeline | Kind::Packaging => Facts::Nothing,
     }
 }

@@ -26,6 +26,7 @@ pub mod service;
 pub mod settings;
 pub mod sources;
 pub mod sql;
+pub mod toolchain;
 pub mod types;
 pub mod values;
 pub mod variables;
@@ -63,8 +64,12 @@ pub struct Workspace {
     pub migrations: Vec<FileId>,
     /// Pipeline definitions, in path order.
     pub ci: Vec<FileId>,
+    /// Whether the root is a repository's: what a repository has at its root is seen.
+    pub is_repository: bool,
     /// Files by which something other than a container image is made of services, in path order.
     pub packaging: Vec<FileId>,
+    /// `rust-toolchain.toml` files, in path order.
+    pub toolchains: Vec<toolchain::Toolchain>,
     /// What paths in those files mean.
     pub names: names::Names,
     /// Calls by name.

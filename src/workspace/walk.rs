@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
-use super::{ci, compose, dockerfile, kubernetes, settings, sql};
+use super::{ci, compose, dockerfile, kubernetes, settings, sql, toolchain};
 
 /// How a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub enum Kind {
     /// Kubernetes objects where it holds any, settings where it looks like them.
     Yaml(Option<settings::Format>),
     Settings(settings::Format),
+    Toolchain,
     /// Listed, not parsed.
     Migration,
     /// Listed, not parsed.
@@ -135,6 +136,9 @@ pub fn kind(path: &Utf8Path) -> Option<Kind> {
     if name == "Cargo.lock" {
         return Some(Kind::Lock);
     }
+    if toolchain::is_toolchain(path) {
+        return Some(Kind::Toolchain);
+    }
     // A unit of systemd runs on a host of its own.
     if PACKAGING.contains(&name) || path.extension() == Some("service") {
         return Some(Kind::Packaging);
@@ -196,6 +200,7 @@ mod tests {
             ("svc/config.toml", Some(Kind::Settings(Format::Toml))),
             ("svc/migrations/1.sql", Some(Kind::Migration)),
             (".github/workflows/ci.yml", Some(Kind::Pipeline)),
+            ("rust-toolchain.toml", Some(Kind::Toolchain)),
             ("Procfile", Some(Kind::Packaging)),
             ("dist/orders.service", Some(Kind::Packaging)),
             ("README.md", None),

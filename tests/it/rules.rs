@@ -2,9 +2,10 @@
 //!
 //! `tests/rules/<rule-id>/bad*/` and `good*/` are patches laid over a clean generated workspace with the services `orders` and
 //! `billing`; one with a `Cargo.toml` of its own at its root is a whole workspace by itself. `removed.txt` lists files of the
-//! generated workspace that the patch takes away. `expected.txt` lists what all `bad*` must give, to the letter; every `good*`
+//! generated workspace that the patch takes away, and `repository.txt` makes the root a repository's. `expected.txt` lists what all `bad*` must give, to the letter; every `good*`
 //! must give nothing. Where a rule offers fixes, `fixed/<case>/` holds the files that all of them change, which then give nothing
-//! for that rule. `BLESS=1 cargo test --test it rules` writes the files that are compared here.
+//! for that rule. `BLESS=1 cargo test --test it rules` writes the files that are compared here;
+//! `RULE=<id>,<id>` looks at the fixtures of those rules alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -25,7 +26,9 @@ const FIXED: &str = "fixed";
 #[test]
 fn fixtures() {
     let base = generated();
-    let wrong: Vec<String> = rules::ALL.par_iter().filter_map(|rule| fixtures_of(rule, &base)).collect();
+    let only = std::env::var("RULE").ok();
+    let wanted = |rule: &&&Rule| only.as_deref().is_none_or(|only| only.split(',').any(|id| id == rule.id));
+    let wrong: Vec<String> = rules::ALL.par_iter().filter(wanted).filter_map(|rule| fixtures_of(rule, &base)).collect();
     assert!(wrong.is_empty(), "{}\nBLESS=1 writes what is found as what is expected", wrong.join("\n"));
 }
 
@@ -159,6 +162,10 @@ fn run_case(rule: &Rule, case: &Path, base: &FileTree) -> Outcome {
                 fs::remove_file(directory.path().join(removed))
                     .unwrap_or_else(|error| panic!("{}: {removed}: {error}", case.display()));
             }
+            continue;
+        }
+        if path == Path::new("repository.txt") {
+            fs::create_dir(directory.path().join(".git")).expect("create");
             continue;
         }
         let target = directory.path().join(path);

@@ -1,9 +1,7 @@
+use super::workloads::{self, Workload, selects};
 use crate::declare_rule;
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
-use crate::rules::paths;
-use crate::workspace::kubernetes::{Container, Kustomization, Object, Pod};
-use crate::workspace::manifest::join;
-use crate::workspace::yaml::{Node, Value};
+use crate::workspace::kubernetes::{Container, Object, Pod};
 use crate::workspace::{Location, Service, Workspace};
 
 declare_rule! {
@@ -46,17 +44,14 @@ declare_rule! {
 }
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    for (index, object) in workspace.kubernetes.iter().enumerate() {
-        let Some(pod) = &object.pod else { continue };
+    for workload in workloads::servers(workspace) {
+        let Workload { object, pod, service } = workload;
         let is_server = matches!(object.kind.value.as_str(), "Deployment" | "StatefulSet");
-        // A patch leaves out what its base states.
-        let is_whole = !object.name.value.is_empty() && pod.containers.iter().all(|container| container.image.is_some());
-        if !is_server || !is_whole || pod.containers.iter().any(has_probe) || is_elsewhere(workspace, object) {
+        if !is_server || pod.containers.iter().any(has_probe) {
             continue;
         }
-        let service = service_of(workspace, index);
         let Some((container, why)) = server(workspace, object, pod, service) else { continue };
-        if is_patched(workspace, object) {
+        if workloads::is_patched(workspace, object, "Probe", &|pod| pod.containers.iter().any(has_probe)) {
             continue;
         }
         let mut diagnostic = Diagnostic::new(
@@ -77,18 +72,6 @@ fn has_probe(container: &Container) -> bool {
     container.readiness.is_some() || container.liveness.is_some()
 }
 
-/// Files that show something, or start infrastructure on one person's machine.
-fn is_elsewhere(workspace: &Workspace, object: &Object) -> bool {
-    let path = workspace.sources.path(object.file);
-    paths::is_shown_only(path) || paths::is_local(path)
-}
-
-/// The service of this workspace that a pod of the object runs.
-fn service_of(workspace: &Workspace, object: usize) -> Option<&Service> {
-    let runs = |service: &&Service| service.documents.containers.iter().any(|(index, _)| *index == object);
-    workspace.services.iter().find(runs)
-}
-
 /// The first container that serves, and how we know.
 fn server<'o>(
     workspace: &Workspace,
@@ -106,42 +89,4 @@ fn server<'o>(
     let selecting =
         workspace.kubernetes.iter().find(|service| service.kind.value == "Service" && selects(service, object, pod))?;
     Some((pod.containers.first()?, format!("Service `{}` sends requests to it", selecting.name.value)))
-}
-
-fn selects(service: &Object, object: &Object, pod: &Pod) -> bool {
-    let namespace = |object: &Object| object.namespace.as_ref().map(|namespace| namespace.value.clone());
-    let has = |name: &str, value: &Option<String>| pod.labels.iter().any(|label| label.name == name && &label.value == value);
-    !service.selector.is_empty()
-        && namespace(service) == namespace(object)
-        && service.selector.iter().all(|wanted| has(&wanted.name, &wanted.value))
-}
-
-/// Whether a kustomization gives the object probes, or may do so in a way that is not seen.
-fn is_patched(workspace: &Workspace, object: &Object) -> bool {
-    let by_object = workspace.kubernetes.iter().filter(|patch| !std::ptr::eq(*patch, object)).any(|patch| {
-        let same =
-            patch.kind.value == object.kind.value && (patch.name.value == object.name.value || patch.name.value.is_empty());
-        same && patch.pod.as_ref().is_some_and(|pod| pod.containers.iter().any(has_probe))
-    });
-    by_object || workspace.kustomizations.iter().any(|kustomization| may_add_probes(workspace, kustomization))
-}
-
-/// Inline patches that speak of probes, and patch files that were not read as objects (JSON patches, templates, what stands
-/// outside the tree).
-fn may_add_probes(workspace: &Workspace, kustomization: &Kustomization) -> bool {
-    let folder = workspace.sources.path(kustomization.file).parent().unwrap_or("".into());
-    let unread = kustomization.patches.iter().any(|patch| {
-        let path = join(folder, &patch.value);
-        let file = path.and_then(|path| workspace.sources.find(path.as_path()));
-        !file.is_some_and(|file| workspace.kubernetes.iter().any(|object| object.file == file))
-    });
-    unread || mentions(&kustomization.node, "Probe")
-}
-
-fn mentions(node: &Node, word: &str) -> bool {
-    match &node.value {
-        Value::Scalar { text, .. } => text.contains(word),
-        Value::Sequence(items) => items.iter().any(|item| mentions(item, word)),
-        Value::Mapping(entries) => entries.iter().any(|(key, value)| mentions(key, word) || mentions(value, word)),
-    }
 }

@@ -5,6 +5,7 @@ pub mod blocking_in_async;
 pub mod broker_connect_without_timeout;
 pub mod client_per_request;
 pub mod consumer_without_prefetch;
+pub mod drain_outlives_grace;
 mod grpc;
 pub mod grpc_client_without_keepalive;
 pub mod grpc_client_without_timeout;
