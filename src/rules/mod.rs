@@ -1,6 +1,7 @@
 //! The rules: one folder a practice, one file a rule, one list. Pure: model in, diagnostics out.
 
 pub mod centralized_logging;
+mod chosen;
 pub mod containers;
 pub mod data_ownership;
 pub mod design_for_failure;
@@ -19,13 +20,17 @@ use crate::lint::Rule;
 /// Every rule, in code order.
 pub static ALL: &[&Rule] = &[
     &design_for_failure::no_graceful_shutdown::RULE,
+    &design_for_failure::sigterm_ignored::RULE,
     &small_services::service_depends_on_service::RULE,
     &lightweight_protocols::unversioned_api::RULE,
+    &lightweight_protocols::body_limit_off::RULE,
     &service_discovery::hardcoded_endpoint::RULE,
     &data_ownership::shared_database::RULE,
     &resiliency_patterns::http_client_without_timeout::RULE,
     &resiliency_patterns::server_without_timeout::RULE,
     &resiliency_patterns::blocking_in_async::RULE,
+    &security::tls_verification_off::RULE,
+    &security::permissive_cors::RULE,
     &security::hardcoded_secret::RULE,
     &centralized_logging::print_instead_of_log::RULE,
     &containers::no_container_image::RULE,

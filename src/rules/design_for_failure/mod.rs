@@ -1,3 +1,4 @@
 //! Practice 1: design for failure.
 
 pub mod no_graceful_shutdown;
+pub mod sigterm_ignored;
