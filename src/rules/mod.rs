@@ -32,6 +32,8 @@ pub static ALL: &[&Rule] = &[
     &security::tls_verification_off::RULE,
     &security::permissive_cors::RULE,
     &security::hardcoded_secret::RULE,
+    &security::secret_logged::RULE,
+    &security::sql_from_format::RULE,
     &centralized_logging::print_instead_of_log::RULE,
     &containers::no_container_image::RULE,
     &containers::no_health_check::RULE,

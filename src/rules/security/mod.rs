@@ -1,7 +1,12 @@
 //! Practice 7: security at all levels.
 
 pub mod hardcoded_secret;
+mod interpolated;
+mod origin;
+mod logged;
 pub mod permissive_cors;
 mod secret;
+pub mod secret_logged;
+pub mod sql_from_format;
 pub mod tls_verification_off;
 mod written;

@@ -150,6 +150,20 @@ pub fn is_secret_name(name: &str) -> bool {
     }
 }
 
+/// Whether such a name says it by itself, whatever the type: a `token` may be one of a parser, a `client_secret` may not.
+pub fn has_secret_key(name: &str) -> bool {
+    let words = words(name);
+    let last = words.last().map_or("", String::as_str);
+    let before = words.len().checked_sub(2).map_or("", |at| words[at].as_str());
+    match last {
+        "password" | "passwd" | "pwd" | "passphrase" | "apikey" => true,
+        "token" => matches!(before, "access" | "refresh" | "auth" | "bearer" | "jwt" | "api" | "session" | "id"),
+        "secret" => matches!(before, "client" | "jwt" | "api" | "shared" | "hmac" | "app"),
+        "key" => SECRET_KEYS.contains(&before) && before != "account" && before != "access",
+        _ => false,
+    }
+}
+
 /// Lower-case words: split at punctuation and where `camelCase` changes.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];

@@ -256,6 +256,9 @@ impl Lowering {
             .map(|attribute| {
                 let arguments = match &attribute.meta {
                     syn::Meta::Path(_) => Vec::new(),
+                    syn::Meta::List(list) if list.path.segments.last().is_some_and(|last| last.ident == "instrument") => {
+                        self.log_arguments(&list.tokens)
+                    }
                     syn::Meta::List(list) => self.token_arguments(&list.tokens),
                     syn::Meta::NameValue(pair) => vec![self.expr(&pair.value)],
                 };
