@@ -47,8 +47,13 @@ declare_rule! {
 }
 
 /// What waits for SIGINT alone.
-const CTRL_C: &[&str] =
-    &["tokio::signal::ctrl_c", "ctrlc::set_handler", "ctrlc::try_set_handler", "async_ctrlc::CtrlC::new", "actix_rt::signal::ctrl_c"];
+const CTRL_C: &[&str] = &[
+    "tokio::signal::ctrl_c",
+    "ctrlc::set_handler",
+    "ctrlc::try_set_handler",
+    "async_ctrlc::CtrlC::new",
+    "actix_rt::signal::ctrl_c",
+];
 
 fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     let Some(served) = workspace.served(service) else { return };
@@ -99,8 +104,11 @@ fn never_ends(served: &Served<'_>, out: &mut Vec<Diagnostic>) {
     for server in served.traffic().into_iter().filter(|server| server.shutdown == Shutdown::Graceful) {
         let methods = server.methods.iter().map(|place| workspace.node(*place));
         let ends = methods.filter(|method| method.method().is_some_and(|name| name.contains("shutdown") || name == "graceful"));
-        for node in ends.flat_map(|method| method.arguments().collect::<Vec<_>>()).flat_map(Node::descendants) {
+        let signals: Vec<Node<'_>> = ends.flat_map(|method| method.arguments().collect::<Vec<_>>()).collect();
+        for node in signals.iter().copied().flat_map(Node::descendants) {
+            // Beside others, `pending()` stands for a signal that this platform does not have.
             let is_pending = matches!(node.kind(), ExprKind::Call { .. })
+                && signals.iter().any(|signal| signal.file == node.file && signal.id == node.id)
                 && node.external().is_some_and(|path| path.ends_with("future::pending") || path.ends_with("futures::pending"));
             let waits = matches!(node.method(), Some("cancelled" | "cancelled_owned"))
                 && ["cancel", "drop_guard", "drop_guard_ref"].iter().all(|name| !served.mentions(name));
@@ -130,9 +138,11 @@ fn handles_termination(served: &Served<'_>) -> bool {
 fn ctrlc_terminates(call: Node<'_>) -> bool {
     let workspace = call.workspace;
     call.external().is_some_and(|path| path.starts_with("ctrlc::"))
-        && workspace.packages.iter().flat_map(|package| &package.dependencies).any(|dependency| {
-            dependency.package == "ctrlc" && dependency.features.iter().any(|feature| feature == "termination")
-        })
+        && workspace
+            .packages
+            .iter()
+            .flat_map(|package| &package.dependencies)
+            .any(|dependency| dependency.package == "ctrlc" && dependency.features.iter().any(|feature| feature == "termination"))
 }
 
 /// Whether those who stop it send SIGINT.

@@ -39,27 +39,24 @@ crate::declare_rule! {
 }
 
 /// Calls that take the limit, which one argument, what they limit.
-const LIMITS: &[&str] = &[
-    "axum::extract::DefaultBodyLimit::max",
-    "actix_web::web::PayloadConfig::new",
-    "axum::body::to_bytes",
-];
+const LIMITS: &[&str] = &["axum::extract::DefaultBodyLimit::max", "actix_web::web::PayloadConfig::new", "axum::body::to_bytes"];
 /// Methods that take the limit, on values of these types.
-const METHODS: &[(&str, &[&str])] = &[
-    ("limit", &["actix_web::web::PayloadConfig", "actix_web::web::JsonConfig", "actix_web::web::FormConfig"]),
-];
+const METHODS: &[(&str, &[&str])] =
+    &[("limit", &["actix_web::web::PayloadConfig", "actix_web::web::JsonConfig", "actix_web::web::FormConfig"])];
 /// Other limits.
 const RESCUES: &[&str] =
     &["RequestBodyLimitLayer", "RequestBodyLimit", "Limited", "with_limited_body", "into_limited_body", "content_length_limit"];
 /// Words in settings by which people choose it.
-const WORDS: &[&str] = &["limit", "size", "max", "unlimited", "body", "debug", "dev", "length"];
+const WORDS: &[&str] =
+    &["limit", "size", "max", "unlimited", "body", "debug", "dev", "development", "env", "environment", "length"];
 /// What the fix puts in, axum's own default.
 const LIMIT: &str = "2 * 1024 * 1024";
 
 fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     let mut found: Vec<(Node<'_>, &str, Option<Fix>)> = Vec::new();
     for call in workspace.calls_to("axum::extract::DefaultBodyLimit::disable").filter(|call| !streams(*call)) {
-        let fix = Fix::unsafe_("limit bodies to 2 MB").replace(call.at(), format!("axum::extract::DefaultBodyLimit::max({LIMIT})"));
+        let fix =
+            Fix::unsafe_("limit bodies to 2 MB").replace(call.at(), format!("axum::extract::DefaultBodyLimit::max({LIMIT})"));
         found.push((call, "the limit is switched off", Some(fix)));
     }
     for path in LIMITS {
@@ -137,18 +134,20 @@ fn is_number(name: &str) -> bool {
 /// Whether this is the body of a request: `request.into_body()`, `body` of `request.into_parts()`, a parameter `body: Body`.
 fn is_request_body(node: Node<'_>) -> bool {
     let node = node.peel();
-    let is_request = |node: Node<'_>| {
-        matches!(node.ty(), Definition::External(path) if path.ends_with("::Request") && !path.starts_with("reqwest::"))
-    };
+    let is_request = |node: Node<'_>| matches!(node.ty(), Definition::External(path) if path.ends_with("::Request") && !path.starts_with("reqwest::"));
     match node.kind() {
-        ExprKind::Method { receiver, name, .. } => matches!(&**name, "into_body" | "body_mut") && is_request(node.with(*receiver)),
+        ExprKind::Method { receiver, name, .. } => {
+            matches!(&**name, "into_body" | "body_mut") && is_request(node.with(*receiver))
+        }
         ExprKind::Path(path) if path.len() == 1 => {
             if let Some(value) = node.binding() {
                 return value.id != node.id && is_request_body(value);
             }
             let body = node.function().and_then(|function| node.workspace.body(function));
             let mut parts = body.into_iter().flat_map(Node::descendants).filter_map(|part| match part.kind() {
-                ExprKind::Let { names, value: Some(value), .. } if names.len() == 2 && names[1] == path[0] => Some(part.with(*value)),
+                ExprKind::Let { names, value: Some(value), .. } if names.len() == 2 && names[1] == path[0] => {
+                    Some(part.with(*value))
+                }
                 _ => None,
             });
             match parts.next() {
@@ -188,13 +187,16 @@ fn streams(layer: Node<'_>) -> bool {
     handlers.peek().is_some()
         && handlers.all(|handler| {
             let item = workspace.function(handler);
-            let buffers = |name: &str| matches!(name, "Json" | "Bytes" | "String" | "Form" | "RawForm" | "JsonBody" | "TypedMultipart");
+            let buffers =
+                |name: &str| matches!(name, "Json" | "Bytes" | "String" | "Form" | "RawForm" | "JsonBody" | "TypedMultipart");
             let collects = |node: Node<'_>| matches!(node.last_name(), Some("bytes" | "text" | "to_bytes" | "collect"));
             let types = item.parameters.iter().map(|parameter| &parameter.ty);
             let named = types.flat_map(|ty| std::iter::once(ty).chain(&ty.arguments)).filter_map(|ty| ty.name());
             !named.into_iter().any(buffers)
                 && workspace.body(handler).is_some_and(|body| {
-                    !body.descendants().any(|node| matches!(node.kind(), ExprKind::Call { .. } | ExprKind::Method { .. }) && collects(node))
+                    !body
+                        .descendants()
+                        .any(|node| matches!(node.kind(), ExprKind::Call { .. } | ExprKind::Method { .. }) && collects(node))
                 })
         })
 }

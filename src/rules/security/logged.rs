@@ -65,10 +65,11 @@ fn of_value(node: Node<'_>, debug: bool) -> Option<Shown> {
                 Definition::Type(ty) => fields(node.workspace, ty)?.iter().find(|field| field.name == *name)?,
                 _ => return by_name(name, None),
             };
-            if is_secret_name(name) {
-                return by_name(name, Some(&field.ty));
-            }
-            None
+            let about = || match ty {
+                Definition::Type(ty) => is_about_access(&[&ty.get(&node.workspace.rust).name]) || is_about_access_here(node),
+                _ => true,
+            };
+            (is_secret_name(name) && (&**name != "token" || about())).then(|| by_name(name, Some(&field.ty))).flatten()
         }
         _ => None,
     }
@@ -76,7 +77,7 @@ fn of_value(node: Node<'_>, debug: bool) -> Option<Shown> {
 
 fn of_name(at: Node<'_>, name: &str, debug: bool) -> Option<Shown> {
     if is_secret_name(name) {
-        if at.binding_of(name).is_some_and(hides) {
+        if at.binding_of(name).is_some_and(hides) || name == "token" && !is_about_access_here(at) {
             return None;
         }
         return by_name(name, at.written_type(name));
@@ -86,11 +87,17 @@ fn of_name(at: Node<'_>, name: &str, debug: bool) -> Option<Shown> {
     }
     let ty = type_of(at, name).or_else(|| at.binding_of(name).map(Node::ty))?;
     let Definition::Type(ty) = ty else { return None };
-    secret_field(at.workspace, ty, MAX_DEPTH)
-        .map(|(path, field)| Shown { what: format!("`{path}` of `{name}`"), field: Some(field), certain: true })
+    secret_field(at.workspace, ty, MAX_DEPTH).map(|(path, field)| Shown {
+        what: format!("`{path}` of `{name}`"),
+        field: Some(field),
+        certain: true,
+    })
 }
 
 fn by_name(name: &str, ty: Option<&Type>) -> Option<Shown> {
+    if is_identifier(name) {
+        return None;
+    }
     let certain = match ty {
         Some(ty) if is_text(ty) => true,
         // Wrappers of secrets show nothing, and other types are none.
@@ -100,13 +107,51 @@ fn by_name(name: &str, ty: Option<&Type>) -> Option<Shown> {
     (is_secret_name(name) && (certain || has_secret_key(name))).then(|| Shown { what: format!("`{name}`"), field: None, certain })
 }
 
+/// `access_key` is the public half of a pair, beside `secret_key`.
+fn is_identifier(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.ends_with("access_key") && !name.contains("secret")
+}
+
+/// A bare `token` may be a state's or a parser's: whether names around it are about signing in.
+fn is_about_access(names: &[&str]) -> bool {
+    const WORDS: &[&str] =
+        &["auth", "login", "session", "jwt", "bearer", "cred", "user", "account", "vapid", "secret", "regist", "invit"];
+    names.iter().any(|name| WORDS.iter().any(|word| name.to_ascii_lowercase().contains(word)))
+}
+
+pub fn is_about_access_here(at: Node<'_>) -> bool {
+    let workspace = at.workspace;
+    let mut names = vec![workspace.sources.path(at.facts().file).as_str()];
+    if let Some(function) = at.function().map(|function| workspace.function(function)) {
+        names.push(&function.name);
+        names.extend(function.owner.iter().flat_map(|owner| owner.iter()).map(|name| &**name));
+    }
+    is_about_access(&names)
+}
+
 /// Masked, hashed, measured.
 fn hides(value: Node<'_>) -> bool {
     let hides = |name: &str| {
         let name = name.to_ascii_lowercase();
-        ["mask", "redact", "hash", "digest", "len", "trunc", "obfusc", "fingerprint", "is_", "hide", "sanit", "file", "path", "encrypt"]
-            .iter()
-            .any(|word| name.contains(word))
+        [
+            "mask",
+            "redact",
+            "hash",
+            "digest",
+            "len",
+            "trunc",
+            "obfusc",
+            "fingerprint",
+            "is_",
+            "hide",
+            "sanit",
+            "file",
+            "path",
+            "encrypt",
+        ]
+        .iter()
+        .any(|word| name.contains(word))
     };
     matches!(value.peel().kind(), ExprKind::Literal(_)) || value.descendants().any(|node| node.last_name().is_some_and(hides))
 }
@@ -120,16 +165,19 @@ pub fn secret_field(workspace: &Workspace, ty: TypeRef, depth: usize) -> Option<
         return None;
     }
     let module = *workspace.names.modules_of(ty.file, item.module).first()?;
-    fields(workspace, ty)?.iter().filter(|field| field.attributes.iter().all(|attribute| !hides_field(facts, attribute))).find_map(
-        |field| {
-            if is_secret_name(&field.name) && is_text(&field.ty) {
+    fields(workspace, ty)?
+        .iter()
+        .filter(|field| field.attributes.iter().all(|attribute| !hides_field(facts, attribute)))
+        .find_map(|field| {
+            let about = || is_about_access(&[&item.name, workspace.sources.path(facts.file).as_str()]);
+            let secret = is_secret_name(&field.name) && !is_identifier(&field.name) && (&*field.name != "token" || about());
+            if secret && is_text(&field.ty) {
                 return Some((field.name.to_string(), facts.location(field.span)));
             }
             let Definition::Type(inner) = workspace.type_meaning(module, &field.ty, None) else { return None };
             let (path, at) = secret_field(workspace, inner, depth).filter(|_| inner != ty)?;
             Some((format!("{}.{path}", field.name), at))
-        },
-    )
+        })
 }
 
 fn fields(workspace: &Workspace, ty: TypeRef) -> Option<&[Field]> {
@@ -140,9 +188,7 @@ fn fields(workspace: &Workspace, ty: TypeRef) -> Option<&[Field]> {
 }
 
 fn derives_debug(facts: &RustFile, attribute: &Attribute) -> bool {
-    let names_debug = |id: &crate::workspace::rust::ExprId| {
-        matches!(&facts.expr(*id).kind, ExprKind::Path(path) if path.last().is_some_and(|name| &**name == "Debug"))
-    };
+    let names_debug = |id: &crate::workspace::rust::ExprId| matches!(&facts.expr(*id).kind, ExprKind::Path(path) if path.last().is_some_and(|name| &**name == "Debug"));
     let is_std = |id: &crate::workspace::rust::ExprId| matches!(&facts.expr(*id).kind, ExprKind::Path(path) if path.len() == 1);
     attribute.path.last().is_some_and(|name| &**name == "derive")
         && attribute.arguments.iter().any(|id| names_debug(id) && is_std(id))
@@ -152,7 +198,10 @@ fn derives_debug(facts: &RustFile, attribute: &Attribute) -> bool {
 fn hides_field(facts: &RustFile, attribute: &Attribute) -> bool {
     let word = |name: &str| ["debug", "redact", "veil", "derivative", "educe", "sensitive", "secret"].contains(&name);
     attribute.path.iter().any(|name| word(name))
-        || attribute.arguments.iter().any(|id| matches!(&facts.expr(*id).kind, ExprKind::Path(path) if path.iter().any(|name| word(name))))
+        || attribute
+            .arguments
+            .iter()
+            .any(|id| matches!(&facts.expr(*id).kind, ExprKind::Path(path) if path.iter().any(|name| word(name))))
 }
 
 /// `String`, `&str`, bytes, also in `Option`.

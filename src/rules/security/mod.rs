@@ -2,8 +2,9 @@
 
 pub mod hardcoded_secret;
 mod interpolated;
-mod origin;
 mod logged;
+mod origin;
+pub mod own_crypto;
 pub mod permissive_cors;
 mod secret;
 pub mod secret_logged;

@@ -21,11 +21,33 @@ pub enum Origin {
 }
 
 /// What frameworks hand a part of the request to handlers in.
-const EXTRACTORS: &[&str] = &["Path", "Query", "Json", "Form", "Request", "QueryParams", "PathParams", "TypedHeader", "Multipart"];
+const EXTRACTORS: &[&str] =
+    &["Path", "Query", "Json", "Form", "Request", "QueryParams", "PathParams", "TypedHeader", "Multipart"];
 const WRAPPERS: &[&str] = &["Option", "Box", "Arc", "Rc", "Cow", "Result"];
 const NUMBERS: &[&str] = &[
-    "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize", "f32", "f64", "bool", "Uuid", "DateTime",
-    "NaiveDate", "NaiveDateTime", "Decimal", "BigDecimal", "Ulid", "OffsetDateTime",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "i128",
+    "isize",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+    "usize",
+    "f32",
+    "f64",
+    "bool",
+    "Uuid",
+    "DateTime",
+    "NaiveDate",
+    "NaiveDateTime",
+    "Decimal",
+    "BigDecimal",
+    "Ulid",
+    "OffsetDateTime",
 ];
 
 impl Origin {
@@ -50,7 +72,8 @@ pub fn of_value(value: Value<'_>, template: &str) -> Origin {
 fn of(node: Node<'_>, depth: usize) -> Origin {
     let Some(depth) = depth.checked_sub(1) else { return Origin::Unknown };
     let node = node.peel();
-    let all = |ids: &mut dyn Iterator<Item = Node<'_>>| ids.map(|part| of(part, depth)).reduce(Origin::or).unwrap_or(Origin::Unknown);
+    let all =
+        |ids: &mut dyn Iterator<Item = Node<'_>>| ids.map(|part| of(part, depth)).reduce(Origin::or).unwrap_or(Origin::Unknown);
     match node.kind() {
         ExprKind::Literal(_) => Origin::Code,
         ExprKind::Path(path) if path.len() == 1 && !is_constant(&path[0]) => of_name(node, &path[0], depth),
@@ -63,7 +86,9 @@ fn of(node: Node<'_>, depth: usize) -> Origin {
                     .iter()
                     .map(|hole| match hole.value {
                         Value::Expr(node) => of(node, depth),
-                        Value::Name(at, ..) => hole.value.variable(template).map_or(Origin::Unknown, |name| of_name(at, name, depth)),
+                        Value::Name(at, ..) => {
+                            hole.value.variable(template).map_or(Origin::Unknown, |name| of_name(at, name, depth))
+                        }
                     })
                     .fold(Origin::Code, Origin::or),
                 None => Origin::Code,
@@ -76,9 +101,8 @@ fn of(node: Node<'_>, depth: usize) -> Origin {
         ExprKind::Arm { body, .. } => of(node.with(*body), depth),
         ExprKind::Block(statements) => statements.last().map_or(Origin::Unknown, |last| of(node.with(*last), depth)),
         ExprKind::Method { receiver, name, .. } => match &**name {
-            "trim" | "to_lowercase" | "to_uppercase" | "as_deref" | "unwrap_or" | "unwrap_or_else" | "into_inner" | "into_string" => {
-                of(node.with(*receiver), depth)
-            }
+            "trim" | "to_lowercase" | "to_uppercase" | "as_deref" | "unwrap_or" | "unwrap_or_else" | "into_inner"
+            | "into_string" => of(node.with(*receiver), depth),
             "len" | "count" | "timestamp" | "as_secs" | "as_millis" => Origin::Code,
             _ => Origin::Unknown,
         },

@@ -59,8 +59,20 @@ const MAKERS: &[&str] = &[
     "poem::middleware::Cors::new",
 ];
 /// Words in settings by which people choose it.
-const WORDS: &[&str] =
-    &["cors", "permissive", "origin", "origins", "allow", "debug", "dev", "development", "local", "insecure", "test", "environment"];
+const WORDS: &[&str] = &[
+    "cors",
+    "permissive",
+    "origin",
+    "origins",
+    "allow",
+    "debug",
+    "dev",
+    "development",
+    "local",
+    "insecure",
+    "test",
+    "environment",
+];
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for path in PERMISSIVE {
@@ -75,7 +87,9 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             Some("supports_credentials") => true,
             _ => false,
         });
-        let (Some(credentials), Some(origins)) = (credentials, methods.iter().find(|method| allows_all(**method))) else { continue };
+        let (Some(credentials), Some(origins)) = (credentials, methods.iter().find(|method| allows_all(**method))) else {
+            continue;
+        };
         report(*origins, "every origin", Some(*credentials), out);
     }
 }

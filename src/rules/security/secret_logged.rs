@@ -1,4 +1,4 @@
-use super::logged::{is_text, secret_field, shown};
+use super::logged::{is_about_access_here, is_text, secret_field, shown};
 use super::origin::type_of;
 use super::secret::is_secret_name;
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
@@ -42,6 +42,8 @@ crate::declare_rule! {
     /// - it is masked, hashed or measured first;
     /// - its name alone says too little (`token`, of an unknown type), or that it is none (`token_count`, `password_file`, `public_key`);
     /// - the span skips it (`skip(password)`, `skip_all`);
+    /// - it is a `token` in code that has nothing to do with signing in, by its names;
+    /// - it is printed, which is how a command shows a new password to its user;
     /// - it is logged in debug builds only (`cfg!(debug_assertions)`);
     /// - no service runs it.
     ///
@@ -65,10 +67,6 @@ const LOGS: &[&str] = &[
     "info_span",
     "warn_span",
     "error_span",
-    "println",
-    "eprintln",
-    "print",
-    "eprint",
 ];
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
@@ -120,7 +118,7 @@ fn spanned(workspace: &Workspace, function: FunctionRef, facts: &RustFile, attri
     let body = workspace.body(function).filter(|body| body.ships())?;
     let (what, field) = item.parameters.iter().find_map(|parameter| {
         let name = parameter.name.as_deref().filter(|name| *name != "self" && !skipped(name))?;
-        if is_secret_name(name) && is_text(&parameter.ty) {
+        if is_secret_name(name) && is_text(&parameter.ty) && (name != "token" || is_about_access_here(body)) {
             return Some((format!("`{name}`"), None));
         }
         let Definition::Type(ty) = type_of(body, name)? else { return None };

@@ -90,10 +90,11 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         let Some((from, hole)) = worst.filter(|_| reaches_database(call)) else { continue };
         let Some(service) = workspace.run_by(call) else { continue };
         let name = hole.value.variable(template).map_or("a text".to_owned(), |name| format!("`{name}`"));
-        let mut diagnostic = Diagnostic::new(format!("{name} is put into an SQL statement"), call.at(), "built from a text that is not bound")
-            .help("write a placeholder, and bind the value to it; choose what cannot be bound from literals in the code")
-            .evidence("literals, constants, numbers, UUIDs and dates, through names, branches and callers")
-            .service(&service.name);
+        let mut diagnostic =
+            Diagnostic::new(format!("{name} is put into an SQL statement"), call.at(), "built from a text that is not bound")
+                .help("write a placeholder, and bind the value to it; choose what cannot be bound from literals in the code")
+                .evidence("literals, constants, numbers, UUIDs and dates, through names, branches and callers")
+                .service(&service.name);
         diagnostic = match from {
             Some(from) => diagnostic.related(from, "a request brings it in here"),
             None => diagnostic.confidence(Confidence::Medium),
@@ -136,7 +137,8 @@ fn place(before: &str) -> Option<Place> {
     let in_list = || {
         let open = upper.rfind('(');
         let listed = text.ends_with('(') || text.ends_with(',');
-        listed && open.is_some_and(|open| upper[..open].trim_end().ends_with("VALUES") || upper[..open].trim_end().ends_with(" IN"))
+        listed
+            && open.is_some_and(|open| upper[..open].trim_end().ends_with("VALUES") || upper[..open].trim_end().ends_with(" IN"))
     };
     let is_value = text.ends_with(['\'', '=', '<', '>'])
         || text.len() == before.trim_end().len() && matches!(word, "LIKE" | "ILIKE" | "LIMIT" | "OFFSET" | "BETWEEN" | "VALUES")

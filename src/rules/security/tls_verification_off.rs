@@ -66,6 +66,8 @@ const WORDS: &[&str] = &[
     "insecure",
     "verify",
     "verification",
+    "validate",
+    "validation",
     "danger",
     "dangerous",
     "skip",
@@ -181,7 +183,9 @@ fn verifier(argument: Node<'_>) -> Option<Node<'_>> {
 fn accepts_all(body: Node<'_>) -> bool {
     let asserts = |node: Node<'_>| matches!(node.kind(), ExprKind::Call { .. }) && node.last_name() == Some("assertion");
     let looks = |node: Node<'_>| match node.kind() {
-        ExprKind::If { .. } | ExprKind::Match { .. } | ExprKind::Binary { .. } | ExprKind::Method { .. } | ExprKind::Try(_) => true,
+        ExprKind::If { .. } | ExprKind::Match { .. } | ExprKind::Binary { .. } | ExprKind::Method { .. } | ExprKind::Try(_) => {
+            true
+        }
         ExprKind::Call { .. } => !matches!(node.last_name(), Some("Ok" | "assertion")),
         _ => false,
     };

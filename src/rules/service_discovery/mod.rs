@@ -2,3 +2,4 @@
 
 pub mod address;
 pub mod hardcoded_endpoint;
+pub mod localhost_default;
