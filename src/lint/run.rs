@@ -50,6 +50,9 @@ pub struct Summary {
 /// Runs `rules` over `workspace`. The report depends on these three alone: not on threads, time or the order of rules.
 pub fn run(workspace: &Workspace, rules: &[&'static Rule], settings: &Settings) -> Report {
     let known: Vec<&'static Rule> = own::ALL.iter().chain(rules).copied().collect();
+    // Worked out before the rules ask for it all at once: a thread of theirs that waits for parts of the answer would take up
+    // another rule meanwhile, which waits for the whole.
+    workspace.running();
     let outcomes: Vec<_> = rules
         .par_iter()
         .filter(|rule| settings.runs(rule))

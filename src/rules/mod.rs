@@ -1,6 +1,7 @@
 //! The rules: one folder a practice, one file a rule, one list. Pure: model in, diagnostics out.
 
 pub mod centralized_logging;
+mod chosen;
 pub mod containers;
 pub mod data_ownership;
 pub mod design_for_failure;
@@ -19,10 +20,17 @@ use crate::lint::Rule;
 /// Every rule, in code order.
 pub static ALL: &[&Rule] = &[
     &design_for_failure::no_graceful_shutdown::RULE,
+    &design_for_failure::sigterm_ignored::RULE,
+    &design_for_failure::panic_in_handler::RULE,
+    &design_for_failure::liveness_calls_dependency::RULE,
     &design_for_failure::single_replica::RULE,
+    &design_for_failure::panic_abort_defeats_catch::RULE,
     &small_services::service_depends_on_service::RULE,
+    &small_services::call_in_loop::RULE,
     &lightweight_protocols::unversioned_api::RULE,
+    &lightweight_protocols::body_limit_off::RULE,
     &service_discovery::hardcoded_endpoint::RULE,
+    &service_discovery::localhost_default::RULE,
     &service_discovery::no_gateway::RULE,
     &data_ownership::shared_database::RULE,
     &resiliency_patterns::http_client_without_timeout::RULE,
@@ -45,10 +53,15 @@ pub static ALL: &[&Rule] = &[
     &resiliency_patterns::limit_per_connection::RULE,
     &resiliency_patterns::shed_inside_limit::RULE,
     &resiliency_patterns::broker_connect_without_timeout::RULE,
+    &security::tls_verification_off::RULE,
+    &security::permissive_cors::RULE,
     &security::hardcoded_secret::RULE,
+    &security::secret_logged::RULE,
+    &security::sql_from_format::RULE,
     &security::container_as_root::RULE,
     &security::no_network_policy::RULE,
     &security::secret_in_image::RULE,
+    &security::own_crypto::RULE,
     &centralized_logging::print_instead_of_log::RULE,
     &containers::no_container_image::RULE,
     &containers::several_services_in_one_container::RULE,

@@ -33,6 +33,7 @@ pub struct ComposeService {
     pub profiles: Vec<Spanned<String>>,
     pub labels: Vec<Variable>,
     pub user: Option<Spanned<String>>,
+    pub stop_signal: Option<Spanned<String>>,
     pub privileged: Option<Spanned<bool>>,
 }
 
@@ -105,6 +106,7 @@ fn read_service(name: Spanned<String>, node: &Node) -> ComposeService {
         profiles: texts("profiles"),
         labels: get("labels").map(read_variables).unwrap_or_default(),
         user: get("user").and_then(text),
+        stop_signal: get("stop_signal").and_then(text),
         privileged: get("privileged").and_then(|node| Some(Spanned { value: node.as_bool()?, span: node.span })),
     }
 }

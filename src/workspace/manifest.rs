@@ -33,6 +33,8 @@ pub struct Package {
     pub metadata: Option<Item>,
     /// Of the `name` value.
     pub name_span: Span,
+    /// `panic = "abort"` of the release profile: in the manifest of the workspace, which alone counts.
+    pub panic_abort: Option<Location>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -208,6 +210,7 @@ pub fn read(input: &Manifests<'_>) -> Read {
             dependencies: Vec::new(),
             metadata: at(&manifest.root, &["package", "metadata", "msvc"]).cloned(),
             name_span: span_of(name_item),
+            panic_abort: by_directory.get(member.unwrap_or(&manifest.directory)).and_then(|root| panic_abort(root)),
         });
     }
     let index: HashMap<Utf8PathBuf, usize> =
@@ -235,6 +238,11 @@ pub fn read(input: &Manifests<'_>) -> Read {
     let workspaces = packages.iter().filter(|package| notes.escaping.contains(&package.directory));
     let leaves_root = workspaces.map(|package| package.workspace.clone()).chain(notes.escaping.iter().cloned()).collect();
     Read { leaves_root, notes: notes.all, packages }
+}
+
+fn panic_abort(root: &Manifest) -> Option<Location> {
+    let panic = at(&root.root, &["profile", "release", "panic"])?;
+    (panic.as_str() == Some("abort")).then(|| Location::new(root.file, span_of(panic)))
 }
 
 /// What the manifests name that is not there to read.

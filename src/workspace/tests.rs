@@ -40,6 +40,7 @@ fn workspace(files: &[(&str, &str)]) -> Workspace {
         dependencies,
         metadata: None,
         name_span: Default::default(),
+        panic_abort: None,
     };
     workspace.packages = vec![
         package(

@@ -184,6 +184,16 @@ impl<'w> Node<'w> {
         }
     }
 
+    /// The type that is written down for a name at this point: in its `let`, or among the parameters.
+    pub fn written_type(self, name: &str) -> Option<&'w Type> {
+        if let Some(ty) = self.annotated(name) {
+            return Some(ty);
+        }
+        let function = self.function().filter(|_| self.binding_of(name).is_none())?;
+        let parameters = &self.workspace.function(function).parameters;
+        parameters.iter().find(|parameter| parameter.name.as_deref() == Some(name)).map(|parameter| &parameter.ty)
+    }
+
     /// `let client: Client = …`, or a closure's typed parameter.
     fn annotated(self, name: &str) -> Option<&'w Type> {
         let mut inner = self;

@@ -142,7 +142,11 @@ impl<'w> Node<'w> {
     /// The expression that a local name was bound to before this point, if a single `let` (or the last assignment in the
     /// same block) says so.
     pub fn binding(self) -> Option<Node<'w>> {
-        let name = self.variable()?;
+        self.binding_of(self.variable()?)
+    }
+
+    /// The same for any name at this point, such as one in a format string.
+    pub fn binding_of(self, name: &str) -> Option<Node<'w>> {
         let mut inner = self;
         for ancestor in self.ancestors() {
             if let ExprKind::Block(statements) = ancestor.kind() {

@@ -12,9 +12,10 @@ use cargo_msvc::scaffold::Callee;
 use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
 use cargo_msvc::workspace::{self, Workspace};
 use cargo_msvc::{config, rules, scaffold};
-use rayon::prelude::*;
 use tempfile::TempDir;
 use toml_edit::DocumentMut;
+
+use crate::parallel;
 
 /// All that `new` offers, each combination in a workspace with a second service beside it. With the others each value of
 /// `--tls` comes in turn, as it does for the second service, so that each meets each.
@@ -53,7 +54,7 @@ fn matrix() -> Vec<[ServiceSpec; 2]> {
 
 #[test]
 fn discovery_finds_what_was_generated() {
-    matrix().par_iter().for_each(|specs| {
+    parallel::map(&matrix(), |specs| {
         let root = generated(specs);
         assert_eq!(discovered(&workspace::load(root.path())), sorted(specs));
     });
@@ -62,7 +63,7 @@ fn discovery_finds_what_was_generated() {
 /// Only what no code can say is stated; the rest is found in the code itself.
 #[test]
 fn discovery_needs_no_statement_for_what_the_code_says() {
-    matrix().par_iter().for_each(|specs| {
+    parallel::map(&matrix(), |specs| {
         let root = generated(specs);
         for spec in specs {
             let manifest = root.path().join(format!("services/{}/Cargo.toml", spec.name));
@@ -78,7 +79,7 @@ fn discovery_needs_no_statement_for_what_the_code_says() {
 
 #[test]
 fn lint_has_nothing_to_say_with_manifests_or_without() {
-    matrix().par_iter().for_each(|specs| {
+    parallel::map(&matrix(), |specs| {
         let root = generated(specs);
         assert_eq!(findings(root.path()), Vec::<String>::new(), "{}", specs[0].name);
         let manifests = manifests(root.path());

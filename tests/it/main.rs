@@ -10,6 +10,7 @@ mod lint;
 mod load;
 mod new;
 mod output;
+mod parallel;
 mod readme;
 mod rules;
 mod sandbox;

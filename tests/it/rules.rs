@@ -18,7 +18,8 @@ use cargo_msvc::output::Texts;
 use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
 use cargo_msvc::workspace::Workspace;
 use cargo_msvc::{rules, scaffold, workspace};
-use rayon::prelude::*;
+
+use crate::parallel;
 
 /// Folder of a rule's fixtures that holds what its fixes make of the others.
 const FIXED: &str = "fixed";
@@ -27,8 +28,9 @@ const FIXED: &str = "fixed";
 fn fixtures() {
     let base = generated();
     let only = std::env::var("RULE").ok();
-    let wanted = |rule: &&&Rule| only.as_deref().is_none_or(|only| only.split(',').any(|id| id == rule.id));
-    let wrong: Vec<String> = rules::ALL.par_iter().filter(wanted).filter_map(|rule| fixtures_of(rule, &base)).collect();
+    let wanted = |rule: &&Rule| only.as_deref().is_none_or(|only| only.split(',').any(|id| id == rule.id));
+    let wanted: Vec<&Rule> = rules::ALL.iter().copied().filter(wanted).collect();
+    let wrong: Vec<String> = parallel::map(&wanted, |rule| fixtures_of(rule, &base)).into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{}\nBLESS=1 writes what is found as what is expected", wrong.join("\n"));
 }
 
@@ -115,7 +117,7 @@ fn fixtures_of(rule: &Rule, base: &FileTree) -> Option<String> {
     if !has("bad") || !has("good") {
         return Some(format!("{}: needs at least one `bad*` and one `good*` fixture in {}", rule.id, folder.display()));
     }
-    let results: Vec<(String, Outcome)> = cases.par_iter().map(|case| (name(case), run_case(rule, case, base))).collect();
+    let results: Vec<(String, Outcome)> = cases.iter().map(|case| (name(case), run_case(rule, case, base))).collect();
     let mut wrong = Vec::new();
     let mut expected = String::new();
     let mut fixed = BTreeMap::new();

@@ -1,4 +1,4 @@
-use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
+use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
 use crate::workspace::{Service, Workspace};
@@ -52,15 +52,31 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             let Some(service) = workspace.run_by(print) else { continue };
             if !is_farewell(print) && !in_panic_hook(print) && !in_logger(print) && !is_without_logger(print) {
                 let framework = framework(workspace, service, print);
-                let diagnostic =
+                let mut diagnostic =
                     Diagnostic::new(format!("`{name}!` in the code of a service, past its log"), print.at(), "printed")
                         .help(format!("write `{framework}::{level}!(…)`"))
                         .evidence("a branch that ends the process, a panic hook, a logger's own code, another subcommand")
                         .service(&service.name);
+                diagnostic.fix = fix(print, framework, level);
                 out.push(diagnostic);
             }
         }
     }
+}
+
+/// The same text as a log line, where the package of the code has the macro for it.
+fn fix(print: Node<'_>, framework: &str, level: &str) -> Option<Fix> {
+    let [name] = print.path()? else { return None };
+    let has_text = print.arguments().next().is_some_and(|first| first.text().is_some());
+    let workspace = print.workspace;
+    let mut packages = print.crates().map(|krate| &workspace.packages[workspace.names.crates[krate].package]);
+    let is_line = matches!(&**name, "println" | "eprintln") && has_text && matches!(framework, "tracing" | "log");
+    if !is_line || !packages.all(|package| package.depends_on(framework)) {
+        return None;
+    }
+    let mut at = print.at();
+    at.span.end = at.span.start + u32::try_from(name.len()).ok()?;
+    Some(Fix::unsafe_(format!("log it with `{framework}::{level}!`")).replace(at, format!("{framework}::{level}")))
 }
 
 /// The last words of a process: a branch around it ends in an exit, or is how `main` ends.

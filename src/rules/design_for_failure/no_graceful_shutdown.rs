@@ -1,6 +1,7 @@
 use crate::declare_rule;
-use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
+use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
 use crate::workspace::http::{Framework, Served, Server, Shutdown};
+use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
 use crate::workspace::{Service, Workspace};
 
@@ -64,10 +65,40 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
             Framework::HyperConnection | Framework::Dropshot => Confidence::Medium,
             _ => Confidence::High,
         });
+        diagnostic.fix = fix(workspace, server);
         if raced(workspace, server) {
             diagnostic = diagnostic.evidence("a `select!` ends the server by dropping it, and every open request with it");
         }
         out.push(diagnostic);
+    }
+}
+
+/// What ends on SIGTERM.
+const SIGNAL: &str = "async {
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect(\"a signal handler\").recv().await;
+    }";
+
+/// A signal for a server that is awaited where it is made.
+fn fix(workspace: &Workspace, server: &Server) -> Option<Fix> {
+    let title = "drain on SIGTERM";
+    let maker = workspace.node(server.place);
+    let awaited = |node: Node<'_>| node.parent().is_some_and(|parent| matches!(parent.kind(), ExprKind::Await(_)));
+    let serve = || server.methods.iter().map(|place| workspace.node(*place)).find(|node| node.method() == Some("serve"));
+    match server.framework {
+        Framework::Axum if awaited(maker) => {
+            Some(Fix::unsafe_(title).after(maker.at(), format!("\n    .with_graceful_shutdown({SIGNAL})\n    ")))
+        }
+        Framework::Hyper => {
+            let serve = serve().filter(|serve| awaited(*serve))?;
+            Some(Fix::unsafe_(title).after(serve.at(), format!("\n    .with_graceful_shutdown({SIGNAL})\n    ")))
+        }
+        Framework::Tonic => {
+            let serve = serve().filter(|serve| awaited(*serve))?;
+            let address = serve.arguments().last()?;
+            let fix = Fix::unsafe_(title).replace(serve.name_at(), "serve_with_shutdown");
+            Some(fix.after(address.at(), format!(", {SIGNAL}")))
+        }
+        _ => None,
     }
 }
 

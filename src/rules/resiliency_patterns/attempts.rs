@@ -56,6 +56,17 @@ pub fn goes_on<'w>(call: Node<'w>, attempts: Node<'w>) -> bool {
     true
 }
 
+/// Whether a success can end the loop before its last round: what always goes on is no retry.
+pub fn may_end(attempts: Node<'_>) -> bool {
+    let leaves = |node: Node<'_>| match node.kind() {
+        ExprKind::Return(_) => true,
+        // `break` is just its parts.
+        ExprKind::Other(parts) => parts.len() <= 1,
+        _ => false,
+    };
+    matches!(attempts.kind(), ExprKind::While { .. }) || attempts.descendants().any(leaves)
+}
+
 /// `Err(error)`, and `_`: whatever is not said to be a success.
 fn is_failure(arm: Node<'_>) -> bool {
     matches!(arm.kind(), ExprKind::Arm { variant, .. } if variant.last().is_none_or(|name| &**name != "Ok"))

@@ -1,4 +1,4 @@
-use super::attempts::{attempts_around, goes_on};
+use super::attempts::{attempts_around, goes_on, may_end};
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
@@ -38,7 +38,7 @@ crate::declare_rule! {
     /// - something in the loop is named for a pause: `sleep`, `backoff`, `delay`, `interval`, `tick`, `wait`, `pause`, `timeout`, `recv`;
     /// - the loop does not count attempts: nothing in it is named for attempts, retries or tries;
     /// - the call goes somewhere else each time: the loop goes over endpoints;
-    /// - a failure leaves the loop;
+    /// - a failure leaves the loop, or nothing does before its last round;
     /// - no service runs it: tools, subcommands, tests, examples.
     ///
     /// ## Source
@@ -83,7 +83,11 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             let awaited = call.parent().filter(|parent| matches!(parent.kind(), ExprKind::Await(_)));
             let Some(awaited) = awaited.filter(|_| !is_local(call)) else { continue };
             let Some(attempts) = attempts_around(awaited) else { continue };
-            if seen.contains(&(attempts.file, attempts.id)) || pauses(attempts) || !goes_on(awaited, attempts) {
+            if seen.contains(&(attempts.file, attempts.id))
+                || pauses(attempts)
+                || !goes_on(awaited, attempts)
+                || !may_end(attempts)
+            {
                 continue;
             }
             let Some(service) = workspace.run_by(call) else { continue };

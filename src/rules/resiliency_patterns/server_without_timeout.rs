@@ -1,5 +1,5 @@
 use crate::declare_rule;
-use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
+use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
 use crate::workspace::http::{Framework, Purpose, Served, purpose};
 use crate::workspace::query::Node;
 use crate::workspace::{Service, Workspace};
@@ -68,6 +68,11 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
             Framework::Rocket | Framework::Dropshot | Framework::HyperConnection | Framework::Hyper => Confidence::Medium,
             _ => Confidence::High,
         });
+        if server.framework == Framework::Tonic {
+            let fix = Fix::unsafe_("end requests after 30 s");
+            let maker = workspace.node(server.place);
+            diagnostic = diagnostic.fix(fix.after(maker.at(), ".timeout(std::time::Duration::from_secs(30))"));
+        }
         if mesh {
             diagnostic = diagnostic.evidence("a manifest sets a timeout at the edge, which does not end the work");
         }

@@ -118,6 +118,8 @@ const NO_SECRET_WORDS: &[&str] = &[
     "hash",
     "sealed",
     "masked",
+    "redacted",
+    "obfuscated",
     "public",
     "test",
     "tests",
@@ -134,6 +136,22 @@ const NO_SECRET_WORDS: &[&str] = &[
     "gatsby",
 ];
 
+/// Words before `token` that make it a place in a list, a lock, a state.
+const NO_SECRET_TOKENS: &[&str] = &[
+    "page",
+    "next",
+    "continuation",
+    "cursor",
+    "lock",
+    "sync",
+    "state",
+    "resume",
+    "cancel",
+    "cancellation",
+    "fencing",
+    "shutdown",
+];
+
 /// Whether what stands under `name` (`auth.jwt_secret`, `STRIPE_API_KEY`, `clientSecret`) is meant to be secret.
 pub fn is_secret_name(name: &str) -> bool {
     let words = words(name);
@@ -145,8 +163,21 @@ pub fn is_secret_name(name: &str) -> bool {
     match last.as_str() {
         "key" => previous.is_some_and(|previous| SECRET_KEYS.contains(&previous)),
         // `next_page_token`, `max_tokens`, `csrf_token_cookie` are none; the last two do not end in it.
-        "token" => previous != Some("page"),
+        "token" => !previous.is_some_and(|previous| NO_SECRET_TOKENS.contains(&previous)),
         last => SECRET_WORDS.contains(&last),
+    }
+}
+
+/// Whether such a name says it by itself, whatever the type: a `token` may be one of a parser, a `client_secret` may not.
+pub fn has_secret_key(name: &str) -> bool {
+    let words = words(name);
+    let last = words.last().map_or("", String::as_str);
+    let before = words.len().checked_sub(2).map_or("", |at| words[at].as_str());
+    match last {
+        "password" | "passwd" | "pwd" | "passphrase" => true,
+        "token" => matches!(before, "access" | "refresh" | "auth" | "bearer" | "jwt" | "api" | "session" | "id"),
+        "secret" => matches!(before, "client" | "jwt" | "api" | "shared" | "hmac" | "app"),
+        _ => false,
     }
 }
 

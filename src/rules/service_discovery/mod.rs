@@ -2,4 +2,5 @@
 
 pub mod address;
 pub mod hardcoded_endpoint;
+pub mod localhost_default;
 pub mod no_gateway;

@@ -1,3 +1,4 @@
 //! Practice 2: build small services.
 
+pub mod call_in_loop;
 pub mod service_depends_on_service;

@@ -1,6 +1,6 @@
 //! Items of a syntax tree to facts.
 
-use proc_macro2::Span as TokenSpan;
+use proc_macro2::{Punct, Spacing, Span as TokenSpan, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 
 use super::facts::*;
@@ -256,6 +256,9 @@ impl Lowering {
             .map(|attribute| {
                 let arguments = match &attribute.meta {
                     syn::Meta::Path(_) => Vec::new(),
+                    syn::Meta::List(list) if list.path.segments.last().is_some_and(|last| last.ident == "instrument") => {
+                        self.log_arguments(&separated(&list.tokens))
+                    }
                     syn::Meta::List(list) => self.token_arguments(&list.tokens),
                     syn::Meta::NameValue(pair) => vec![self.expr(&pair.value)],
                 };
@@ -284,6 +287,18 @@ pub(super) fn span(token: TokenSpan) -> Span {
 
 pub(super) fn join(from: Span, to: Span) -> Span {
     Span { start: from.start, end: to.end.max(from.end) }
+}
+
+/// With the commas that `#[instrument(skip_all fields(…))]` may leave out.
+fn separated(tokens: &TokenStream) -> TokenStream {
+    let mut out: Vec<TokenTree> = Vec::new();
+    for token in tokens.clone() {
+        if matches!(token, TokenTree::Ident(_)) && out.last().is_some_and(|last| !matches!(last, TokenTree::Punct(_))) {
+            out.push(TokenTree::Punct(Punct::new(',', Spacing::Alone)));
+        }
+        out.push(token);
+    }
+    out.into_iter().collect()
 }
 
 /// References, pointers, `impl` and `dyn` peeled off.

@@ -1,6 +1,6 @@
 //! What stands inside a macro call: most macros of backend code take expressions, statements or `select!` arms.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Spacing, TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Expr as SynExpr, Pat, Token};
@@ -8,12 +8,30 @@ use syn::{Expr as SynExpr, Pat, Token};
 use super::facts::*;
 use super::lower::{Lowering, join, segments, span};
 
+/// Macros of tracing, whose arguments have signs in front of them, and of log.
+const LOGS: &[&str] = &[
+    "trace",
+    "debug",
+    "info",
+    "warn",
+    "error",
+    "event",
+    "span",
+    "trace_span",
+    "debug_span",
+    "info_span",
+    "warn_span",
+    "error_span",
+];
+
 impl Lowering {
     pub fn macro_call(&mut self, call: &syn::Macro) -> ExprId {
         self.node(|this| {
             let path = segments(&call.path);
             let arguments = if path.last().is_some_and(|name| &**name == "select") {
                 this.select_arms(&call.tokens).unwrap_or_else(|| this.token_arguments(&call.tokens))
+            } else if path.last().is_some_and(|name| LOGS.contains(&&**name)) {
+                this.log_arguments(&call.tokens)
             } else {
                 this.token_arguments(&call.tokens)
             };
@@ -42,6 +60,59 @@ impl Lowering {
         let mut found = Vec::new();
         self.literals(tokens, &mut found);
         found
+    }
+
+    /// Arguments of tracing's macros, each by itself: `?error` reads as `&error`, `user = %name` as an assignment, and what
+    /// stands behind `target:` or `parent:` as it is.
+    pub fn log_arguments(&mut self, tokens: &TokenStream) -> Vec<ExprId> {
+        let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+        let is = |token: &TokenTree, sign| matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign);
+        let mut found = Vec::new();
+        for part in tokens.split(|token| is(token, ',')) {
+            let alone = |at: usize| matches!(part.get(at), Some(TokenTree::Punct(punct)) if punct.spacing() == Spacing::Alone);
+            let part = match part {
+                [TokenTree::Ident(_), colon, rest @ ..] if is(colon, ':') && alone(1) => rest,
+                part => part,
+            };
+            let named = part.iter().position(|token| !matches!(token, TokenTree::Ident(_)) && !is(token, '.'));
+            match named.filter(|&at| at > 0 && is(&part[at], '=') && !part.get(at + 1).is_some_and(|next| is(next, '='))) {
+                Some(at) => found.extend(self.log_field(&part[..at], &part[at + 1..])),
+                None => self.log_value(part, &mut found),
+            }
+        }
+        found
+    }
+
+    fn log_field(&mut self, name: &[TokenTree], value: &[TokenTree]) -> Option<ExprId> {
+        let left: SynExpr = syn::parse2(name.iter().cloned().collect()).ok()?;
+        let [first, .., last] = [name.first()?, name.last()?, value.last()?];
+        let whole = join(span(first.span()), span(last.span()));
+        Some(self.node(|this| {
+            let left = this.expr(&left);
+            let mut right = Vec::new();
+            this.log_value(value, &mut right);
+            match right[..] {
+                [right] => (ExprKind::Assign { left, right }, whole),
+                _ => (ExprKind::Other(std::iter::once(left).chain(right).collect()), whole),
+            }
+        }))
+    }
+
+    fn log_value(&mut self, part: &[TokenTree], found: &mut Vec<ExprId>) {
+        let (sign, rest) = match part {
+            [TokenTree::Punct(sign), rest @ ..] if matches!(sign.as_char(), '?' | '%') => (Some(sign), rest),
+            _ => (None, part),
+        };
+        let tokens: TokenStream = rest.iter().cloned().collect();
+        let Ok(value) = syn::parse2::<SynExpr>(tokens.clone()) else { return self.literals(&tokens, found) };
+        let id = match (sign.filter(|sign| sign.as_char() == '?'), rest.last()) {
+            (Some(sign), Some(last)) => {
+                let whole = join(span(sign.span()), span(last.span()));
+                self.node(|this| (ExprKind::Reference(this.expr(&value)), whole))
+            }
+            _ => self.expr(&value),
+        };
+        found.push(id);
     }
 
     /// Arms of `tokio::select!` and `futures::select!`: `pattern = future, if guard => handler`.

@@ -15,6 +15,7 @@ pub fn workspace() -> Workspace {
     let mut workspace = Workspace::default();
     let manifest = workspace.sources.add("services/orders/Cargo.toml".into());
     let package = |dependencies| Package {
+        panic_abort: None,
         name: "orders".into(),
         manifest,
         directory: "services/orders".into(),

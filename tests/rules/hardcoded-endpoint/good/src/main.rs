@@ -16,7 +16,7 @@ struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { inventory: "http://localhost:8081".to_owned(), prices: variable("PRICES_URL", "http://localhost:8082") }
+        Self { inventory: "http://localhost:8081".to_owned(), prices: variable("PRICES_URL", "http://prices:8082") }
     }
 }
 

@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn list(State(pool): State<Pool>) -> String {
     let (first, second) = (pools::sized().expect("a pool"), pools::configured(None).expect("a pool"));
-    let third = pools::bounded().await.expect("a connection");
+    let third = pools::bounded().await.is_ok();
     format!("{} {} {}", pool.get().await.is_ok(), first.get().await.is_ok(), second.get().await.is_ok() && third)
 }
 

@@ -1,0 +1,141 @@
+use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
+use crate::rules::chosen::is_chosen;
+use crate::workspace::Workspace;
+use crate::workspace::query::Node;
+use crate::workspace::rust::{ExprKind, Literal};
+
+crate::declare_rule! {
+    /// Any website may send requests with its visitors' credentials and read the answers.
+    ///
+    /// ## Why is this bad?
+    /// Browsers keep one site from reading another's data. A server that answers every `Origin` with itself and allows credentials
+    /// switches that off: a page that a signed-in user opens elsewhere can call this API with the user's cookies or client certificate,
+    /// and read what comes back.
+    ///
+    /// ## Example
+    /// ```rust
+    /// let app = Router::new().route("/v1/orders", get(list)).layer(CorsLayer::very_permissive());
+    /// ```
+    ///
+    /// ## Use instead
+    /// ```rust
+    /// let cors = CorsLayer::new().allow_origin(config.allowed_origins).allow_credentials(true);
+    /// ```
+    /// with the list of origins in the configuration; or no credentials at all: `CorsLayer::permissive()`.
+    ///
+    /// ## Not reported when
+    /// - credentials are not allowed: browsers then send none, and a public API may answer any site (`CorsLayer::permissive()`,
+    ///   `allow_origin(Any)`, `allow_any_origin()`);
+    /// - origins come from a list, a setting or a function that looks at them;
+    /// - a setting decides whether it is applied, or `cfg!(debug_assertions)`;
+    /// - no service runs it.
+    ///
+    /// tower-http's `allow_origin(Any)` with credentials is not this fault: it panics when the service starts.
+    ///
+    /// ## Source
+    /// tower-http 0.7 `cors/mod.rs` (`very_permissive`, and `ensure_usable_cors_rules`, which refuses wildcards with credentials);
+    /// actix-cors 0.7 `builder.rs` (`permissive`: "Credentials supported", "not recommended for production"); warp 0.3
+    /// `filters/cors.rs` (answers with the request's origin); [Fetch standard: CORS protocol and
+    /// credentials](https://fetch.spec.whatwg.org/#cors-protocol-and-credentials); [CWE-942](https://cwe.mitre.org/data/definitions/942.html).
+    "permissive-cors", "MSVC702", Practice::Security, Level::Deny, Tier::Default, Check::Workspace(check)
+}
+
+/// Calls that allow every origin, with credentials.
+const PERMISSIVE: &[&str] = &[
+    "tower_http::cors::CorsLayer::very_permissive",
+    "tower_http::cors::Cors::very_permissive",
+    "actix_cors::Cors::permissive",
+    "salvo::cors::Cors::very_permissive",
+    "salvo_cors::Cors::very_permissive",
+];
+/// Calls that make a policy which methods then widen.
+const MAKERS: &[&str] = &[
+    "tower_http::cors::CorsLayer::new",
+    "tower_http::cors::CorsLayer::permissive",
+    "tower_http::cors::CorsLayer::default",
+    "actix_cors::Cors::default",
+    "warp::cors",
+    "warp::filters::cors::cors",
+    "poem::middleware::Cors::new",
+];
+/// Words in settings by which people choose it.
+const WORDS: &[&str] = &[
+    "cors",
+    "permissive",
+    "origin",
+    "origins",
+    "allow",
+    "debug",
+    "dev",
+    "development",
+    "local",
+    "insecure",
+    "test",
+    "environment",
+];
+
+fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
+    for path in PERMISSIVE {
+        for call in workspace.calls_to(path) {
+            report(call, "every origin, with credentials", None, out);
+        }
+    }
+    for call in MAKERS.iter().flat_map(|path| workspace.calls_to(path)) {
+        let methods = call.fate(&|_| true).methods;
+        let credentials = methods.iter().find(|method| match method.method() {
+            Some("allow_credentials") => method.arguments().next().is_some_and(is_true),
+            Some("supports_credentials") => true,
+            _ => false,
+        });
+        let (Some(credentials), Some(origins)) = (credentials, methods.iter().find(|method| allows_all(**method))) else {
+            continue;
+        };
+        report(*origins, "every origin", Some(*credentials), out);
+    }
+}
+
+fn report(call: Node<'_>, note: &str, credentials: Option<Node<'_>>, out: &mut Vec<Diagnostic>) {
+    let Some(service) = call.workspace.run_by(call) else { return };
+    if is_chosen(call, WORDS) || credentials.is_some_and(|credentials| is_chosen(credentials, WORDS)) {
+        return;
+    }
+    let mut diagnostic = Diagnostic::new("any website may use its visitors' credentials here", call.name_at(), note)
+        .help("allow the origins that need it, from the configuration; or allow every origin without credentials")
+        .evidence("a list of origins, a function that looks at them, a setting that decides it")
+        .service(&service.name);
+    if let Some(credentials) = credentials {
+        diagnostic = diagnostic.related(credentials.name_at(), "credentials are allowed here");
+    }
+    out.push(diagnostic);
+}
+
+/// Whether a method of a policy lets every origin in, by answering with what the request says.
+fn allows_all(method: Node<'_>) -> bool {
+    let argument = method.arguments().next().map(|argument| argument.binding().unwrap_or(argument));
+    match method.method() {
+        Some("allow_any_origin") => true,
+        Some("allow_origin") => argument.is_some_and(|argument| match argument.external().as_deref() {
+            Some("tower_http::cors::AllowOrigin::mirror_request") => true,
+            Some("tower_http::cors::AllowOrigin::predicate") => argument.arguments().next().is_some_and(says_yes),
+            _ => false,
+        }),
+        Some("allow_origin_regex") => argument.and_then(Node::text).is_some_and(|regex| matches!(regex, ".*" | "*" | "^.*$")),
+        Some("allowed_origin_fn" | "allow_origins_fn") => argument.is_some_and(says_yes),
+        _ => false,
+    }
+}
+
+/// `|_, _| true`
+fn says_yes(closure: Node<'_>) -> bool {
+    match closure.kind() {
+        ExprKind::Closure { body, .. } => match closure.with(*body).kind() {
+            ExprKind::Block(statements) => matches!(&statements[..], [only] if is_true(closure.with(*only))),
+            _ => is_true(closure.with(*body)),
+        },
+        _ => false,
+    }
+}
+
+fn is_true(node: Node<'_>) -> bool {
+    matches!(node.kind(), ExprKind::Literal(Literal::Bool(true)))
+}

@@ -1,0 +1,140 @@
+use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
+use crate::workspace::Workspace;
+use crate::workspace::query::Node;
+use crate::workspace::rust::ExprKind;
+
+crate::declare_rule! {
+    /// A request is sent to another service for each element of a collection, one after the other.
+    ///
+    /// ## Why is this bad?
+    /// A hundred elements are a hundred round trips in a row: the time adds up, one slow answer holds the rest, and the other service
+    /// takes a hundred requests for one of its caller's. It is most often a sign that the two exchange too little at a time.
+    ///
+    /// ## Example
+    /// ```rust
+    /// for item in &order.items {
+    ///     let price = client.get(format!("{prices}/v1/prices/{}", item.sku)).send().await?;
+    /// }
+    /// ```
+    ///
+    /// ## Use instead
+    /// ```rust
+    /// let prices = client.post(format!("{prices}/v1/prices:batch")).json(&skus).send().await?;
+    /// ```
+    /// or, where there is no such request: `stream::iter(items).map(…).buffer_unordered(8)`.
+    ///
+    /// ## Not reported when
+    /// - it is a loop of attempts or of polling: it counts, it sleeps, it leaves on the first success, or its request does not depend on
+    ///   the element;
+    /// - the elements are written out in the code (`for currency in ["EUR", "USD"]`);
+    /// - it goes over hosts, peers or replicas, each of which is asked once;
+    /// - the loop runs in a job of its own (`spawn`), where nobody waits for it;
+    /// - no service runs it.
+    ///
+    /// Looked at: requests of `reqwest::Client` that are awaited inside a `for`.
+    ///
+    /// ## Source
+    /// Richardson, "Microservices Patterns", 3.4 (chatty APIs); [Microsoft: Chatty I/O
+    /// antipattern](https://learn.microsoft.com/azure/architecture/antipatterns/chatty-io/).
+    "call-in-loop", "MSVC208", Practice::SmallServices, Level::Warn, Tier::Pedantic, Check::Workspace(check)
+}
+
+const REQUESTS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "request"];
+/// Words of what a loop goes over where each element is another system, or an attempt.
+const NO_ELEMENTS: &[&str] = &[
+    "host",
+    "peer",
+    "node",
+    "replica",
+    "endpoint",
+    "url",
+    "server",
+    "attempt",
+    "retr",
+    "target",
+    "provider",
+    "backend",
+    "upstream",
+    "webhook",
+    "page",
+    "chunk",
+    "batch",
+    "subscriber",
+    "destination",
+    "instance",
+    "mirror",
+    "payload",
+    "index",
+];
+
+fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
+    for send in workspace.methods("send") {
+        let mut chain = std::iter::successors(send.receiver(), |node| node.receiver());
+        let request = chain.find(|node| {
+            node.method().is_some_and(|name| REQUESTS.contains(&name))
+                && node.receiver().is_some_and(|client| client.is_a("reqwest::Client"))
+        });
+        let Some(request) = request.filter(|_| send.parent().is_some_and(|parent| matches!(parent.kind(), ExprKind::Await(_))))
+        else {
+            continue;
+        };
+        let Some(looped) = looped(send, request) else { continue };
+        let Some(service) = workspace.run_by(send) else { continue };
+        out.push(
+            Diagnostic::new(
+                "a request is sent for each element of a loop, one after the other",
+                request.name_at(),
+                "waits for each answer",
+            )
+            .help("ask for all of them in one request, or send a bounded number at a time with `buffer_unordered`")
+            .related(looped.at(), "in this loop")
+            .evidence("attempts, polling, hosts that are each asked once, tasks of their own")
+            .service(&service.name),
+        );
+    }
+}
+
+/// The `for` around a request that depends on its element; what it goes over.
+fn looped<'w>(send: Node<'w>, request: Node<'w>) -> Option<Node<'w>> {
+    for ancestor in send.ancestors() {
+        match ancestor.kind() {
+            ExprKind::Closure { .. } | ExprKind::Async(_) => return None,
+            ExprKind::For { names, over, body } => {
+                let (over, body) = (ancestor.with(*over), ancestor.with(*body));
+                let uses = |node: Node<'_>| node.variable().is_some_and(|name| names.iter().any(|bound| &**bound == name));
+                let in_text = |node: Node<'_>| {
+                    node.text().is_some_and(|text| {
+                        names.iter().any(|name| text.contains(&format!("{{{name}")) || text.contains(&format!("{{{name}:")))
+                    })
+                };
+                let statement = send.ancestors().take_while(|node| node.id != body.id).last().unwrap_or(send);
+                let depends = request
+                    .parent()
+                    .into_iter()
+                    .chain([statement])
+                    .flat_map(Node::descendants)
+                    .any(|node| uses(node) || in_text(node));
+                let mut words = over.descendants().filter_map(|node| node.last_name().or(node.variable()).or(field(node)));
+                let named = |name: &str| NO_ELEMENTS.iter().any(|word| name.to_ascii_lowercase().contains(word));
+                // A range counts, and a list that is written out has as many elements as the code says.
+                let is_counted = matches!(over.peel().kind(), ExprKind::Other(_));
+                let leaves = |node: Node<'_>| {
+                    matches!(node.kind(), ExprKind::Return(Some(_)))
+                        || node.last_name().is_some_and(|name| name.starts_with("sleep"))
+                };
+                let skips = is_counted || !depends || words.any(named) || names.iter().any(|name| named(name));
+                return (!skips && !body.descendants().any(leaves)).then_some(over);
+            }
+            ExprKind::Loop(_) | ExprKind::While { .. } => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn field(node: Node<'_>) -> Option<&str> {
+    match node.kind() {
+        ExprKind::Field { name, .. } => Some(name),
+        _ => None,
+    }
+}

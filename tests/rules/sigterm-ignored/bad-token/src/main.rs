@@ -1,0 +1,18 @@
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use tower_http::timeout::TimeoutLayer;
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let app = Router::new()
+        .route("/v1/orders", get(|| async { "[]" }))
+        .route("/healthz", get(|| async { "ok" }))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(5)));
+    let listener = tokio::net::TcpListener::bind("0.0.0.0:8080").await?;
+    let token = tokio_util::sync::CancellationToken::new();
+    axum::serve(listener, app).with_graceful_shutdown(token.cancelled_owned()).await
+}
+

@@ -1,0 +1,20 @@
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use tower_http::timeout::TimeoutLayer;
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let app = Router::new()
+        .route("/v1/orders", get(|| async { "[]" }))
+        .route("/healthz", get(|| async { "ok" }))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(5)));
+    let listener = tokio::net::TcpListener::bind("0.0.0.0:8080").await?;
+    let (end, ended) = tokio::sync::oneshot::channel();
+    let mut end = Some(end);
+    ctrlc::set_handler(move || drop(end.take())).expect("a signal handler");
+    axum::serve(listener, app).with_graceful_shutdown(async { ended.await.unwrap_or_default() }).await
+}
+
