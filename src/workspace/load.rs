@@ -21,7 +21,7 @@ use super::walk::{self, Kind, walk};
 use super::yaml::Failure;
 use super::{
     FileId, Location, Problem, Sources, Span, Workspace, cargo, compose, directive, discovery, dockerfile, kubernetes, manifest,
-    rust, settings, yaml,
+    rust, settings, sql, yaml,
 };
 
 /// Larger files are reported and not read: no person wrote them.
@@ -64,6 +64,7 @@ enum Facts {
     Kubernetes(Vec<kubernetes::Object>),
     Kustomization(kubernetes::Kustomization),
     Settings(settings::Settings),
+    Migration(sql::Migration),
     Template,
     Nothing,
     Problem(Problem),
@@ -207,7 +208,6 @@ impl<'a> Loader<'a> {
         for ((file, kind), (fact, directives)) in files.iter().zip(facts) {
             self.workspace.directives.extend(directives);
             match (kind, fact) {
-                (Kind::Migration, Facts::Nothing) => self.workspace.migrations.push(*file),
                 (Kind::Pipeline, Facts::Nothing) => self.workspace.ci.push(*file),
                 (Kind::Packaging, Facts::Nothing) => self.workspace.packaging.push(*file),
                 (_, Facts::Template) => templates.push(*file),
@@ -235,6 +235,7 @@ impl<'a> Loader<'a> {
             Facts::Kubernetes(objects) => workspace.kubernetes.extend(objects),
             Facts::Kustomization(file) => workspace.kustomizations.push(file),
             Facts::Settings(file) => workspace.settings.push(file),
+            Facts::Migration(file) => workspace.migrations.push(file),
             Facts::Problem(problem) => workspace.problems.push(problem),
             Facts::Manifest(_) | Facts::Lock(_) | Facts::Template | Facts::Nothing => {}
         }
@@ -300,7 +301,8 @@ fn parse(path: &Utf8Path, file: FileId, kind: Kind, text: &str) -> Facts {
             parsed(file, "YAML file", text, |documents| Facts::Kubernetes(kubernetes::read(file, documents)))
         }
         Kind::Yaml(Some(format)) | Kind::Settings(format) => read_settings(file, path, format, text),
-        Kind::Yaml(None) | Kind::Migration | Kind::Pipeline | Kind::Packaging => Facts::Nothing,
+        Kind::Migration => Facts::Migration(sql::parse_migration(file, path, text)),
+        Kind::Yaml(None) | Kind::Pipeline | Kind::Packaging => Facts::Nothing,
     }
 }
 

@@ -26,6 +26,7 @@ pub mod service;
 pub mod settings;
 pub mod sources;
 pub mod sql;
+pub mod tables;
 pub mod types;
 pub mod values;
 pub mod variables;
@@ -61,7 +62,7 @@ pub struct Workspace {
     /// Configuration files: TOML, YAML, JSON and `.env`, in path order.
     pub settings: Vec<settings::Settings>,
     /// SQL migrations, in path order.
-    pub migrations: Vec<FileId>,
+    pub migrations: Vec<sql::Migration>,
     /// Pipeline definitions, in path order.
     pub ci: Vec<FileId>,
     /// Files by which something other than a container image is made of services, in path order.
@@ -78,6 +79,8 @@ pub struct Workspace {
     pub reach: HashMap<names::CrateId, reach::Reach>,
     /// See [`Workspace::running`].
     pub running: std::sync::OnceLock<running::Running>,
+    /// See [`Workspace::tables`].
+    pub tables: std::sync::OnceLock<tables::Tables>,
     /// The packages' binaries that are services, in name order.
     pub services: Vec<Service>,
     /// Comments to the linter, of every kind of file.

@@ -1,0 +1,16 @@
+#[derive(Clone)]
+pub struct Store {
+    pool: sqlx::PgPool,
+}
+
+impl Store {
+    pub fn connect(url: &str) -> Self {
+        Self { pool: sqlx::PgPool::connect_lazy(url).expect("a valid URL") }
+    }
+
+    pub async fn place(&self, id: i64) -> sqlx::Result<()> {
+        const KNOWN: &str = concat!("DELETE FROM invoices WHERE order_id NOT IN ", "(SELECT id FROM orders) AND id = $1");
+        sqlx::query(KNOWN).bind(id).execute(&self.pool).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,17 @@
+#[derive(Clone)]
+pub struct Store {
+    pool: sqlx::PgPool,
+}
+
+impl Store {
+    pub fn connect(url: &str) -> Self {
+        let pool = sqlx::PgPool::connect_lazy(url).expect("a valid URL");
+        sqlx::migrate!("../migrations");
+        Self { pool }
+    }
+
+    pub async fn place(&self, id: i64) -> sqlx::Result<()> {
+        sqlx::query("INSERT INTO outbox (id) VALUES ($1)").bind(id).execute(&self.pool).await?;
+        Ok(())
+    }
+}

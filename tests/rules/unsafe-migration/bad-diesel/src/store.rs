@@ -1,0 +1,15 @@
+#[derive(Clone)]
+pub struct Store {
+    pool: sqlx::PgPool,
+}
+
+impl Store {
+    pub fn connect(url: &str) -> Self {
+        Self { pool: sqlx::PgPool::connect_lazy(url).expect("a valid URL") }
+    }
+
+    pub async fn place(&self, id: i64) -> sqlx::Result<()> {
+        sqlx::query("INSERT INTO orders (id) VALUES ($1)").bind(id).execute(&self.pool).await?;
+        Ok(())
+    }
+}
