@@ -22,7 +22,7 @@ use super::walk::{self, Kind, walk};
 use super::yaml::Failure;
 use super::{
     FileId, Location, Problem, Sources, Span, Workspace, cargo, compose, directive, discovery, dockerfile, kubernetes, manifest,
-    rust, settings, toolchain, yaml,
+    rust, settings, sql, toolchain, yaml,
 };
 
 /// Larger files are reported and not read: no person wrote them.
@@ -66,6 +66,7 @@ enum Facts {
     Kustomization(kubernetes::Kustomization),
     Settings(settings::Settings),
     Toolchain(toolchain::Toolchain),
+    Migration(sql::Migration),
     Template,
     Nothing,
     Problem(Problem),
@@ -210,7 +211,6 @@ impl<'a> Loader<'a> {
         for ((file, kind), (fact, directives)) in files.iter().zip(facts) {
             self.workspace.directives.extend(directives);
             match (kind, fact) {
-                (Kind::Migration, Facts::Nothing) => self.workspace.migrations.push(*file),
                 (Kind::Pipeline, Facts::Nothing) => self.workspace.ci.push(*file),
                 (Kind::Packaging, Facts::Nothing) => self.workspace.packaging.push(*file),
                 (_, Facts::Template) => templates.push(*file),
@@ -239,6 +239,7 @@ impl<'a> Loader<'a> {
             Facts::Kustomization(file) => workspace.kustomizations.push(file),
             Facts::Settings(file) => workspace.settings.push(file),
             Facts::Toolchain(file) => workspace.toolchains.push(file),
+            Facts::Migration(file) => workspace.migrations.push(file),
             Facts::Problem(problem) => workspace.problems.push(problem),
             Facts::Manifest(_) | Facts::Lock(_) | Facts::Template | Facts::Nothing => {}
         }
@@ -305,7 +306,8 @@ fn parse(path: &Utf8Path, file: FileId, kind: Kind, text: &str) -> Facts {
         }
         Kind::Yaml(Some(format)) | Kind::Settings(format) => read_settings(file, path, format, text),
         Kind::Toolchain => toolchain::parse(file, text).map_or(Facts::Nothing, Facts::Toolchain),
-        Kind::Yaml(None) | Kind::Migration | Kind::Pipeline | Kind::Packaging => Facts::Nothing,
+        Kind::Migration => Facts::Migration(sql::parse_migration(file, path, text)),
+        Kind::Yaml(None) | Kind::Pipeline | Kind::Packaging => Facts::Nothing,
     }
 }
 

@@ -26,6 +26,7 @@ pub mod service;
 pub mod settings;
 pub mod sources;
 pub mod sql;
+pub mod tables;
 pub mod toolchain;
 pub mod types;
 pub mod values;
@@ -61,7 +62,7 @@ pub struct Workspace {
     /// Configuration files: TOML, YAML, JSON and `.env`, in path order.
     pub settings: Vec<settings::Settings>,
     /// SQL migrations, in path order.
-    pub migrations: Vec<FileId>,
+    pub migrations: Vec<sql::Migration>,
     /// Pipeline definitions, in path order.
     pub ci: Vec<FileId>,
     /// Whether the root is a repository's: what a repository has at its root is seen.
@@ -82,6 +83,8 @@ pub struct Workspace {
     pub reach: HashMap<names::CrateId, reach::Reach>,
     /// See [`Workspace::running`].
     pub running: std::sync::OnceLock<running::Running>,
+    /// See [`Workspace::tables`].
+    pub tables: std::sync::OnceLock<tables::Tables>,
     /// The packages' binaries that are services, in name order.
     pub services: Vec<Service>,
     /// Comments to the linter, of every kind of file.

@@ -13,6 +13,8 @@ pub struct Database {
     pub name: String,
     /// The schema inside the database, where one is stated.
     pub schema: Option<String>,
+    /// Who connects, where that is stated.
+    pub user: Option<String>,
 }
 
 /// A key and its value, of a settings file or an environment.
@@ -60,7 +62,8 @@ fn from_url(text: &str) -> Option<Database> {
     let (engine, default_port) = engine(&scheme.to_ascii_lowercase())?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = rest.split_once('/')?;
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let (account, authority) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let user = account.split(':').next().filter(|user| !user.is_empty()).map(str::to_owned);
     // A replica set is named by all its members; the first stands for it.
     let address = authority.split(',').next()?;
     let (host, port) = match address.rsplit_once(':') {
@@ -76,14 +79,14 @@ fn from_url(text: &str) -> Option<Database> {
             _ => None,
         }
     });
-    known(Database { engine, host: canonical_host(host), port, name: name.to_owned(), schema })
+    known(Database { engine, host: canonical_host(host), port, name: name.to_owned(), schema, user })
 }
 
 /// A file that two services can only mean both if the path leads out of their own folders.
 fn sqlite(file: &str) -> Option<Database> {
     let file = file.trim_start_matches("//").split('?').next()?;
     let shared = file.starts_with("../") && is_database_file(file);
-    shared.then(|| Database { engine: "sqlite", host: String::new(), port: 0, name: file.to_owned(), schema: None })
+    shared.then(|| Database { engine: "sqlite", host: String::new(), port: 0, name: file.to_owned(), schema: None, user: None })
 }
 
 fn is_database_file(file: &str) -> bool {
@@ -104,7 +107,8 @@ fn from_keywords(text: &str) -> Option<Database> {
     let name = get(&["dbname", "database", "initial catalog"])?;
     let engine = if get(&["dbname"]).is_some() { "postgres" } else { "sqlserver" };
     let port = get(&["port"]).and_then(|port| port.parse().ok()).unwrap_or(if engine == "postgres" { 5432 } else { 1433 });
-    known(Database { engine, host: canonical_host(host), port, name: name.to_owned(), schema: None })
+    let user = get(&["user", "user id", "uid", "username"]).map(str::to_owned);
+    known(Database { engine, host: canonical_host(host), port, name: name.to_owned(), schema: None, user })
 }
 
 const HOSTS: &[&str] = &["host", "hostname", "server"];
@@ -138,7 +142,8 @@ fn from_parts(entries: &[Entry]) -> Vec<(Database, Span)> {
         let Some(name) = get(NAMES) else { continue };
         let port = get(&["port"]).and_then(|port| port.value.parse().ok()).unwrap_or(*default_port);
         let schema = get(&["schema"]).map(|schema| schema.value.to_owned());
-        let database = Database { engine, host: canonical_host(host.value), port, name: name.value.to_owned(), schema };
+        let user = get(&["user", "username", "user_name"]).map(|user| user.value.to_owned());
+        let database = Database { engine, host: canonical_host(host.value), port, name: name.value.to_owned(), schema, user };
         found.extend(known(database).map(|database| (database, name.span)));
     }
     found

@@ -32,6 +32,9 @@ impl Lowering {
                 this.select_arms(&call.tokens).unwrap_or_else(|| this.token_arguments(&call.tokens))
             } else if path.last().is_some_and(|name| LOGS.contains(&&**name)) {
                 this.log_arguments(&call.tokens)
+            } else if path.last().is_some_and(|name| &**name == "table") {
+                let table = this.diesel_table(&call.tokens);
+                if table.is_empty() { this.token_arguments(&call.tokens) } else { table }
             } else {
                 this.token_arguments(&call.tokens)
             };
@@ -124,6 +127,30 @@ impl Lowering {
             lowered.push(self.arm(pattern, handler));
         }
         Some(lowered)
+    }
+
+    /// The name that `diesel::table! { schema.name (id) { … } }` declares, as a path.
+    fn diesel_table(&mut self, tokens: &TokenStream) -> Vec<ExprId> {
+        let mut name: Vec<proc_macro2::Ident> = Vec::new();
+        let mut joined = false;
+        for token in tokens.clone() {
+            match token {
+                TokenTree::Ident(ident) => {
+                    if !joined {
+                        name.clear();
+                    }
+                    name.push(ident);
+                    joined = false;
+                }
+                TokenTree::Punct(dot) => joined = dot.as_char() == '.',
+                TokenTree::Group(group) if group.delimiter() == proc_macro2::Delimiter::Parenthesis => break,
+                _ => name.clear(),
+            }
+        }
+        let (Some(first), Some(last)) = (name.first(), name.last()) else { return Vec::new() };
+        let place = join(span(first.span()), span(last.span()));
+        let path = name.iter().map(|ident| Name::from(ident.to_string().as_str())).collect();
+        vec![self.node(|_| (ExprKind::Path(path), place))]
     }
 
     fn literals(&mut self, tokens: &TokenStream, found: &mut Vec<ExprId>) {

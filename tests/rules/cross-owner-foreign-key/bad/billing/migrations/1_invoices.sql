@@ -1,0 +1,4 @@
+CREATE TABLE invoices (
+    id BIGINT PRIMARY KEY,
+    order_id BIGINT NOT NULL REFERENCES orders (id) ON DELETE CASCADE
+);

@@ -1,0 +1,1 @@
+CREATE TABLE orders (id BIGINT PRIMARY KEY, parent BIGINT REFERENCES orders (id)); CREATE TABLE customers (id BIGINT PRIMARY KEY);

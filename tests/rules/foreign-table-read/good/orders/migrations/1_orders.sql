@@ -1,0 +1,2 @@
+CREATE TABLE orders (id BIGINT PRIMARY KEY); CREATE TABLE outbox (id BIGINT PRIMARY KEY);
+CREATE VIEW placed_orders AS SELECT id FROM orders;

@@ -1,0 +1,34 @@
+#[derive(Clone)]
+pub struct Store {
+    pool: sqlx::PgPool,
+}
+
+impl Store {
+    pub fn connect(url: &str) -> Self {
+        Self { pool: options().connect_lazy(url).expect("a valid URL") }
+    }
+
+    pub async fn place(&self, id: i64) -> sqlx::Result<()> {
+        sqlx::query("WITH orders AS (SELECT 1 AS id) UPDATE invoices SET paid = true FROM orders WHERE orders.id = $1").bind(id).execute(&self.pool).await?;
+        // DELETE FROM orders
+        audit(&self.pool, "orders").await?;
+        Ok(())
+    }
+}
+
+async fn audit(pool: &sqlx::PgPool, table: &str) -> sqlx::Result<()> {
+    sqlx::query(&format!("INSERT INTO {table}_audit DEFAULT VALUES")).execute(pool).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn writes() {
+        drop(sqlx::query("DELETE FROM orders"));
+    }
+}
+
+fn options() -> sqlx::postgres::PgPoolOptions {
+    sqlx::postgres::PgPoolOptions::new().acquire_timeout(std::time::Duration::from_secs(1))
+}

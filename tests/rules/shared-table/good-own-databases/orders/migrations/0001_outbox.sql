@@ -1,0 +1,1 @@
+CREATE TABLE outbox (id BIGINT PRIMARY KEY);

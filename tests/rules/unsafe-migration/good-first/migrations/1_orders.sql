@@ -1,0 +1,4 @@
+CREATE TABLE orders (id BIGINT PRIMARY KEY, state TEXT, total INT, customer_id BIGINT);
+CREATE TABLE customers (id BIGINT PRIMARY KEY);
+CREATE INDEX orders_state ON orders (state);
+ALTER TABLE legacy RENAME TO orders_2;
