@@ -39,6 +39,9 @@ crate::declare_rule! {
     "foreign-table-read", "MSVC503", Practice::DataOwnership, Level::Warn, Tier::Pedantic, Check::Workspace(check)
 }
 
+/// A table, where it is read, where it is created, and how sure that is.
+type Read<'w> = (&'w Table, &'w Use, Location, Confidence);
+
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let all = &workspace.tables().uses;
     let mut reads = all.iter().filter(|used| used.verb == Verb::Read && !used.migration).peekable();
@@ -46,7 +49,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         return;
     }
     let databases = uses(workspace);
-    let mut found: BTreeMap<(usize, usize), Vec<(&Table, &Use, Location, Confidence)>> = BTreeMap::new();
+    let mut found: BTreeMap<(usize, usize), Vec<Read<'_>>> = BTreeMap::new();
     for read in reads {
         let writes = |used: &Use| used.package == read.package && used.table == read.table && used.verb != Verb::Read;
         let Some((package, created, certainty)) = owner(workspace, &read.table) else { continue };

@@ -46,6 +46,9 @@ crate::declare_rule! {
     "shared-table", "MSVC502", Practice::DataOwnership, Level::Deny, Tier::Default, Check::Workspace(check)
 }
 
+/// A table, two writes of it, and how sure it is that they meet.
+type Shared<'w> = (&'w Table, &'w Use, &'w Use, Confidence);
+
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let written = by_table(workspace, |used| used.verb == Verb::Write && !used.migration);
     if written.is_empty() {
@@ -53,7 +56,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     }
     let databases = uses(workspace);
     // Tables by the pair of packages that share them.
-    let mut shared: BTreeMap<(usize, usize), Vec<(&Table, &Use, &Use, Confidence)>> = BTreeMap::new();
+    let mut shared: BTreeMap<(usize, usize), Vec<Shared<'_>>> = BTreeMap::new();
     for (table, writers) in &written {
         for (at, one) in writers.iter().enumerate() {
             for other in &writers[at + 1..] {

@@ -229,7 +229,8 @@ fn rows(tokens: &[Token<'_>], statement: &mut Statement) -> bool {
         };
         *found = true;
         let is_function = verb == Verb::Read && reader.peek().is_some_and(|token| token.is_sign('('));
-        if !is_function && !(table.schema.is_none() && local.contains(&&*table.name)) {
+        let is_local = table.schema.is_none() && local.contains(&&*table.name);
+        if !is_function && !is_local {
             statement.uses.push(TableUse { verb, table, span });
         }
     };
