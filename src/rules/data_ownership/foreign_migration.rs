@@ -33,7 +33,7 @@ crate::declare_rule! {
     ///
     /// ## Source
     /// C. Richardson, "Pattern: Database per service"; P. Sadalage and M. Fowler, "Evolutionary Database Design".
-    "foreign-migration", "MSVC505", Practice::DataOwnership, Level::Deny, Tier::Default, Check::Workspace(check)
+    "foreign-migration", "MSVC505", Practice::DataOwnership, Level::Deny, Tier::Auditor, Check::Workspace(check)
 }
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {

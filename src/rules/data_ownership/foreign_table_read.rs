@@ -36,7 +36,7 @@ crate::declare_rule! {
     ///
     /// ## Source
     /// C. Richardson, "Pattern: Database per service" and "Pattern: API composition".
-    "foreign-table-read", "MSVC503", Practice::DataOwnership, Level::Warn, Tier::Pedantic, Check::Workspace(check)
+    "foreign-table-read", "MSVC503", Practice::DataOwnership, Level::Warn, Tier::Auditor, Check::Workspace(check)
 }
 
 /// A table, where it is read, where it is created, and how sure that is.

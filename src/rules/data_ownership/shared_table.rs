@@ -43,7 +43,7 @@ crate::declare_rule! {
     ///
     /// ## Source
     /// C. Richardson, "Pattern: Database per service"; "Shared persistence", MARS (Tighilt et al., Journal of Systems and Software 2023).
-    "shared-table", "MSVC502", Practice::DataOwnership, Level::Deny, Tier::Default, Check::Workspace(check)
+    "shared-table", "MSVC502", Practice::DataOwnership, Level::Deny, Tier::Auditor, Check::Workspace(check)
 }
 
 /// A table, two writes of it, and how sure it is that they meet.

@@ -32,7 +32,7 @@ crate::declare_rule! {
     ///
     /// ## Source
     /// axum-core 0.5 `extract/default_body_limit.rs` (2 MB), axum 0.8 `body/mod.rs` (`to_bytes` takes the limit); hyper 0.14
-    /// `body/to_bytes.rs` ("the caller is expected to check the length"); tonic 0.14 `codec/decode.rs` (4 MB); actix-web 4
+    /// `body/to_bytes.rs` (its documentation: no length checks); tonic 0.14 `codec/decode.rs` (4 MB); actix-web 4
     /// `types/payload.rs` (256 kB); warp 0.3 `filters/body.rs` (none but `content_length_limit`).
     /// [CWE-770](https://cwe.mitre.org/data/definitions/770.html).
     "body-limit-off", "MSVC304", Practice::LightweightProtocols, Level::Deny, Tier::Default, Check::Service(check)

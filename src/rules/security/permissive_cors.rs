@@ -34,7 +34,7 @@ crate::declare_rule! {
     ///
     /// ## Source
     /// tower-http 0.7 `cors/mod.rs` (`very_permissive`, and `ensure_usable_cors_rules`, which refuses wildcards with credentials);
-    /// actix-cors 0.7 `builder.rs` (`permissive`: "Credentials supported", "not recommended for production"); warp 0.3
+    /// actix-cors 0.7 `builder.rs` (`permissive`: any origin, with credentials); warp 0.3
     /// `filters/cors.rs` (answers with the request's origin); [Fetch standard: CORS protocol and
     /// credentials](https://fetch.spec.whatwg.org/#cors-protocol-and-credentials); [CWE-942](https://cwe.mitre.org/data/definitions/942.html).
     "permissive-cors", "MSVC702", Practice::Security, Level::Deny, Tier::Default, Check::Workspace(check)
