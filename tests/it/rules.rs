@@ -1,28 +1,31 @@
 //! Every fixture of every rule, with all rules on; and the pages that rules are explained by.
 //!
 //! `tests/rules/<rule-id>/bad*/` and `good*/` are patches laid over a clean generated workspace with the services `orders` and
-//! `billing`; one with a `Cargo.toml` of its own at its root is a whole workspace by itself. `removed.txt` lists files of the
-//! generated workspace that the patch takes away, and `repository.txt` makes the root a repository's. `expected.txt` lists what all `bad*` must give, to the letter; every `good*`
-//! must give nothing. Where a rule offers fixes, `fixed/<case>/` holds the files that all of them change, which then give nothing
-//! for that rule. `BLESS=1 cargo test --test it rules` writes the files that are compared here;
-//! `RULE=<id>,<id>` looks at the fixtures of those rules alone.
+//! `billing`; with a `Cargo.toml` of its own at its root one is a whole workspace by itself. `base/` holds the files that all of
+//! a rule's cases share. `removed.txt` lists files of the generated workspace that a patch takes away, and `repository.txt` makes
+//! the root a repository's.
+//!
+//! `expected.txt` lists what all `bad*` must give, to the letter; every `good*` must give nothing. `fixed.diff` is what the rule's
+//! fixes, if it has some, change in them; what they mend is then gone. `BLESS=1 cargo test --test it rules` writes the files that
+//! are compared here; `RULE=<id>,<id>` looks at the fixtures of those rules alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::camino::Utf8Path;
-use cargo_msvc::file_tree::FileTree;
+use cargo_msvc::file_tree::{FileTree, PlannedFile};
 use cargo_msvc::lint::{self, Applicability, Finding, Practice, Report, Rule, Settings, Tier, fix, own};
 use cargo_msvc::output::Texts;
 use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
 use cargo_msvc::workspace::Workspace;
 use cargo_msvc::{rules, scaffold, workspace};
+use similar::TextDiff;
 
 use crate::parallel;
 
-/// Folder of a rule's fixtures that holds what its fixes make of the others.
-const FIXED: &str = "fixed";
+/// Folder of a rule's fixtures that holds what all of them share.
+const BASE: &str = "base";
 
 #[test]
 fn fixtures() {
@@ -112,7 +115,7 @@ fn pages_follow_the_declarations() {
 fn fixtures_of(rule: &Rule, base: &FileTree) -> Option<String> {
     let folder = fixtures_root().join(rule.id);
     let mut cases = folders(&folder);
-    cases.retain(|case| name(case) != FIXED);
+    cases.retain(|case| name(case) != BASE);
     let has = |kind: &str| cases.iter().any(|case| name(case).starts_with(kind));
     if !has("bad") || !has("good") {
         return Some(format!("{}: needs at least one `bad*` and one `good*` fixture in {}", rule.id, folder.display()));
@@ -120,10 +123,10 @@ fn fixtures_of(rule: &Rule, base: &FileTree) -> Option<String> {
     let results: Vec<(String, Outcome)> = cases.iter().map(|case| (name(case), run_case(rule, case, base))).collect();
     let mut wrong = Vec::new();
     let mut expected = String::new();
-    let mut fixed = BTreeMap::new();
-    for (case, Outcome { found, changed, unmended }) in &results {
+    let mut fixed = String::new();
+    for (case, Outcome { found, diff, unmended }) in &results {
         wrong.extend(unmended.iter().map(|what| format!("{}/{case}: {what}", rule.id)));
-        fixed.extend(changed.iter().map(|(path, text)| (format!("{case}/{path}"), text)));
+        fixed += diff;
         if case.starts_with("good") {
             wrong.extend(found.iter().map(|line| format!("{}/{case} must give nothing, but: {line}", rule.id)));
         } else {
@@ -135,10 +138,7 @@ fn fixtures_of(rule: &Rule, base: &FileTree) -> Option<String> {
         }
     }
     wrong.extend(compare(&folder.join("expected.txt"), &expected));
-    wrong.extend(fixed.iter().filter_map(|(path, text)| compare(&folder.join(FIXED).join(path), text)));
-    wrong.extend(files_below(&folder.join(FIXED)).filter_map(|path| {
-        (!fixed.contains_key(path.to_str()?)).then(|| format!("{}/{FIXED}/{}: no fix makes it", rule.id, path.display()))
-    }));
+    wrong.extend(compare(&folder.join("fixed.diff"), &fixed));
     (!wrong.is_empty()).then(|| wrong.join("\n"))
 }
 
@@ -146,19 +146,20 @@ fn fixtures_of(rule: &Rule, base: &FileTree) -> Option<String> {
 struct Outcome {
     /// `path:line:column code id: message` of every finding.
     found: Vec<String>,
-    /// Files that the rule's fixes change, and their new texts.
-    changed: Vec<(String, String)>,
+    /// What the rule's fixes change.
+    diff: String,
     /// What is wrong with those fixes.
     unmended: Vec<String>,
 }
 
-fn run_case(rule: &Rule, case: &Path, base: &FileTree) -> Outcome {
+fn run_case(rule: &Rule, case: &Path, generated: &FileTree) -> Outcome {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    if !case.join("Cargo.toml").exists() {
-        write(base, directory.path());
+    let base = case.with_file_name(BASE);
+    if [case, &base].iter().all(|folder| !folder.join("Cargo.toml").exists()) {
+        write(generated, directory.path());
     }
-    for path in files_below(case) {
-        let file = case.join(&path);
+    for (folder, path) in [&base, case].into_iter().flat_map(|folder| files_below(folder).map(move |path| (folder, path))) {
+        let file = folder.join(&path);
         if path == Path::new("removed.txt") {
             for removed in fs::read_to_string(file).expect("text").lines() {
                 fs::remove_file(directory.path().join(removed))
@@ -176,12 +177,12 @@ fn run_case(rule: &Rule, case: &Path, base: &FileTree) -> Outcome {
     }
     let (workspace, report) = audit(directory.path());
     let found = lines(&workspace, &report);
-    let (changed, unmended) = mend(rule, &workspace, &report);
-    Outcome { found, changed, unmended }
+    let (diff, unmended) = mend(rule, &name(case), &workspace, &report);
+    Outcome { found, diff, unmended }
 }
 
-/// Applies the rule's own fixes, and looks whether they did it.
-fn mend(rule: &Rule, workspace: &Workspace, report: &Report) -> (Vec<(String, String)>, Vec<String>) {
+/// Applies the rule's own fixes, and looks whether they did it: what they change, and what is wrong with them.
+fn mend(rule: &Rule, case: &str, workspace: &Workspace, report: &Report) -> (String, Vec<String>) {
     let own =
         |report: &Report| -> Vec<Finding> { report.findings.iter().filter(|finding| *finding.rule == *rule).cloned().collect() };
     let plan = |workspace: &Workspace, findings: &[Finding]| {
@@ -192,7 +193,7 @@ fn mend(rule: &Rule, workspace: &Workspace, report: &Report) -> (Vec<(String, St
     let planned = plan(workspace, &before);
     let mut wrong: Vec<String> = planned.refused.iter().map(|(_, why)| format!("a fix was refused: {why}")).collect();
     if planned.tree.is_empty() {
-        return (Vec::new(), wrong);
+        return (String::new(), wrong);
     }
     let root = workspace.sources.root();
     planned.tree.write(root).expect("fixes can be written");
@@ -205,8 +206,13 @@ fn mend(rule: &Rule, workspace: &Workspace, report: &Report) -> (Vec<(String, St
     if planned.postponed == 0 && !plan(&workspace, &after).tree.is_empty() {
         wrong.push("fixing again changes something again".to_owned());
     }
-    let text = |contents: &[u8]| String::from_utf8(contents.to_vec()).expect("text");
-    (planned.tree.iter().map(|(path, file)| (path.to_string(), text(&file.contents))).collect(), wrong)
+    let diff = |(path, file): (&Utf8Path, &PlannedFile)| {
+        let text = |contents| str::from_utf8(contents).expect("text");
+        let old = text(file.replaces.as_deref().expect("a fix creates no file"));
+        let path = format!("{case}/{path}");
+        TextDiff::from_lines(old, text(&file.contents)).unified_diff().header(&path, &path).to_string()
+    };
+    (planned.tree.iter().map(diff).collect(), wrong)
 }
 
 fn audit(root: &Path) -> (Workspace, Report) {
@@ -272,7 +278,7 @@ fn compare(path: &Path, text: &str) -> Option<String> {
         fs::write(path, text).expect("write");
         return None;
     }
-    let diff = similar::TextDiff::from_lines(&written, text).unified_diff().header("expected", "found").to_string();
+    let diff = TextDiff::from_lines(&written, text).unified_diff().header("expected", "found").to_string();
     Some(format!("{} differs:\n{diff}", path.display()))
 }
 

@@ -1,3 +1,0 @@
-pub mod stock {
-    tonic::include_proto!("stock");
-}

@@ -1,2 +1,0 @@
--- no-transaction
-CREATE INDEX CONCURRENTLY orders_state ON orders (state);
