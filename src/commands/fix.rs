@@ -1,7 +1,5 @@
 //! `cargo msvc lint --fix`: apply what the rules offer, round by round, until nothing more can be mended.
 
-use std::path::Path;
-
 use miette::Result;
 
 use super::{Terminal, print};
@@ -15,11 +13,11 @@ const MAX_ROUNDS: usize = 5;
 /// A tree and what was found in it.
 pub type Audit = (Workspace, Report);
 
-/// Applies fixes as `args` ask for it; `audit` looks at the tree anew. Returns what is left.
+/// Applies fixes as `args` ask for it; `judge` says what is found in a tree that was loaded anew. Returns what is left.
 ///
 /// # Errors
 /// When a file changes meanwhile or the disk refuses: the files are then as before the round.
-pub fn run(args: &Lint, root: &Path, terminal: Terminal, first: Audit, audit: impl Fn() -> Result<Audit>) -> Result<Audit> {
+pub fn run(args: &Lint, terminal: Terminal, first: Audit, judge: impl Fn(&Workspace) -> Result<Report>) -> Result<Audit> {
     let applicability = if args.unsafe_fixes { Applicability::Unsafe } else { Applicability::Safe };
     let (mut workspace, mut report) = first;
     for _ in 0..MAX_ROUNDS {
@@ -36,9 +34,10 @@ pub fn run(args: &Lint, root: &Path, terminal: Terminal, first: Audit, audit: im
         if planned.tree.is_empty() {
             break;
         }
-        let written = planned.tree.write(root)?;
+        let written = planned.tree.write(workspace.sources.root())?;
         terminal.status("Mended", format!("{} in {}", findings(planned.mended.len()), files(written.len())));
-        (workspace, report) = audit()?;
+        workspace = workspace::load(workspace.sources.root());
+        report = judge(&workspace)?;
     }
     Ok((workspace, report))
 }

@@ -36,7 +36,7 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     let config = config::load(&root, &known)?;
 
     let mut clock = Clock::default();
-    let workspace = clock.time("load", || workspace::load(&root));
+    let mut workspace = clock.time("load", || workspace::load(&root));
     if workspace.packages.is_empty() {
         return Err(miette!(
             help = "name the directory of a Cargo workspace or package, or one that has some below it",
@@ -53,21 +53,15 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     if !terminal.quiet && args.format == LintFormat::Human {
         notes::write(&mut io::stderr(), &workspace, terminal.style()).into_diagnostic()?;
     }
-    let settings = config::resolve(&config, &workspace, &known).map_err(|error| miette::Report::from(*error))?;
-    let settings = Settings { select: select.clone(), ignore: ignore.clone(), ..settings };
-    let report = clock.time("rules", || crate::lint::run(&workspace, rules::ALL, &settings));
-    let (workspace, report) = if args.fix || args.diff {
-        let again = || {
-            let workspace = workspace::load(&root);
-            let settings = config::resolve(&config, &workspace, &known).map_err(|error| miette::Report::from(*error))?;
-            let settings = Settings { select: select.clone(), ignore: ignore.clone(), ..settings };
-            let report = crate::lint::run(&workspace, rules::ALL, &settings);
-            Ok((workspace, report))
-        };
-        fix::run(args, &root, terminal, (workspace, report), again)?
-    } else {
-        (workspace, report)
+    let judge = |workspace: &Workspace| -> Result<Report> {
+        let settings = config::resolve(&config, workspace, &known).map_err(|error| miette::Report::from(*error))?;
+        let settings = Settings { select: select.clone(), ignore: ignore.clone(), ..settings };
+        Ok(crate::lint::run(workspace, rules::ALL, &settings))
     };
+    let mut report = clock.time("rules", || judge(&workspace))?;
+    if args.fix || args.diff {
+        (workspace, report) = fix::run(args, terminal, (workspace, report), judge)?;
+    }
     if args.diff {
         return outcome(&report);
     }

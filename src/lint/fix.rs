@@ -88,56 +88,43 @@ pub fn plan(
     applicability: Applicability,
     complain: impl Fn(FileId, &str) -> Option<String>,
 ) -> Planned {
-    let mut planned = Planned::default();
-    let mut chosen: Vec<(usize, &Fix)> = Vec::new();
-    let mut edits: BTreeMap<FileId, Vec<Edit>> = BTreeMap::new();
-    for (index, finding) in findings.iter().enumerate() {
-        let Some(fix) = finding.diagnostic.fix.as_ref().filter(|fix| fix.applicability <= applicability) else { continue };
-        let meets = |edit: &Edit| {
-            let known = edits.get(&edit.at.file);
-            known.is_some_and(|known| known.iter().any(|known| known != edit && overlap(known, edit)))
-        };
-        if fix.edits.is_empty() || fix.edits.iter().any(meets) {
-            planned.postponed += usize::from(!fix.edits.is_empty());
-            continue;
-        }
-        for edit in &fix.edits {
-            let of_file = edits.entry(edit.at.file).or_default();
-            if !of_file.contains(edit) {
-                of_file.push(edit.clone());
-            }
-        }
-        chosen.push((index, fix));
-    }
-    // A fix that touches several files is left out whole when one of them refuses.
+    let mut refused: Vec<(FileId, String)> = Vec::new();
+    // A fix that touches several files is left out whole when one of them refuses, and makes room for others.
     loop {
-        let wanted = |file: FileId| chosen.iter().flat_map(|(_, fix)| &fix.edits).filter(move |edit| edit.at.file == file);
-        let refused = edits.keys().find_map(|&file| {
-            let mut of_file: Vec<Edit> = wanted(file).cloned().collect();
-            of_file.sort();
-            of_file.dedup();
-            if of_file.is_empty() {
-                return None;
+        let mut planned = Planned::default();
+        let mut edits: BTreeMap<FileId, Vec<&Edit>> = BTreeMap::new();
+        for (index, finding) in findings.iter().enumerate() {
+            let Some(fix) = finding.diagnostic.fix.as_ref().filter(|fix| fix.applicability <= applicability) else { continue };
+            let refuses = |edit: &Edit| refused.iter().any(|(file, _)| *file == edit.at.file);
+            if fix.edits.is_empty() || fix.edits.iter().any(refuses) {
+                continue;
             }
-            let problem = match changed(sources, file, &of_file) {
-                None => "it changed while it was audited".to_owned(),
-                Some((old, new)) => match complain(file, &new) {
-                    Some(problem) => format!("it would no longer be valid: {problem}"),
-                    None => {
-                        planned.tree.replace(sources.path(file), old, new);
-                        return None;
-                    }
-                },
+            let others = |file| edits.get(&file).into_iter().flatten().copied();
+            if fix.edits.iter().any(|edit| others(edit.at.file).any(|known| known != edit && overlap(known, edit))) {
+                planned.postponed += 1;
+                continue;
+            }
+            fix.edits.iter().for_each(|edit| edits.entry(edit.at.file).or_default().push(edit));
+            planned.mended.push(index);
+        }
+        let problem = edits.into_iter().find_map(|(file, mut edits)| {
+            edits.sort();
+            // Two findings may ask for the same.
+            edits.dedup();
+            let Some((old, new)) = changed(sources, file, &edits) else {
+                return Some((file, "it changed while it was audited".to_owned()));
             };
-            Some((file, problem))
+            if let Some(problem) = complain(file, &new) {
+                return Some((file, format!("it would no longer be valid: {problem}")));
+            }
+            planned.tree.replace(sources.path(file), old, new);
+            None
         });
-        let Some((file, problem)) = refused else { break };
-        chosen.retain(|(_, fix)| fix.edits.iter().all(|edit| edit.at.file != file));
-        planned.refused.push((file, problem));
-        planned.tree = FileTree::default();
+        match problem {
+            Some(problem) => refused.push(problem),
+            None => return Planned { refused, ..planned },
+        }
     }
-    planned.mended = chosen.into_iter().map(|(index, _)| index).collect();
-    planned
 }
 
 /// Two insertions at one place, or replacements that share a byte: their order would decide what comes out.
@@ -147,7 +134,7 @@ fn overlap(one: &Edit, other: &Edit) -> bool {
 }
 
 /// The text of a file before and after its edits, which are in order.
-fn changed(sources: &Sources, file: FileId, edits: &[Edit]) -> Option<(String, String)> {
+fn changed(sources: &Sources, file: FileId, edits: &[&Edit]) -> Option<(String, String)> {
     let old = sources.text(file)?;
     let mut new = String::with_capacity(old.len());
     let mut at = 0;

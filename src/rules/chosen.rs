@@ -1,5 +1,6 @@
 //! Whether a setting decides that code runs, as against the code itself.
 
+use crate::rules::words::has_word;
 use crate::workspace::query::Node;
 use crate::workspace::rust::{ExprId, ExprKind, Literal};
 
@@ -63,22 +64,4 @@ fn asks(condition: Node<'_>, words: &[&str]) -> bool {
         ExprKind::Literal(Literal::Str(text)) => has_word(text, words),
         _ => false,
     })
-}
-
-/// Whether a name (`skip_tls_verify`, `Insecure`, `sslmode=require`) has one of these words in it.
-pub fn has_word(name: &str, words: &[&str]) -> bool {
-    let mut word = String::new();
-    let mut previous_lower = false;
-    let mut found = false;
-    for c in name.chars().chain(['_']) {
-        if !c.is_alphanumeric() || c.is_uppercase() && previous_lower {
-            found |= words.contains(&word.as_str());
-            word.clear();
-        }
-        if c.is_alphanumeric() {
-            word.extend(c.to_lowercase());
-        }
-        previous_lower = c.is_lowercase() || c.is_ascii_digit();
-    }
-    found
 }

@@ -43,10 +43,16 @@ pub fn load(root: &Path) -> Workspace {
 
 /// What keeps `text` from being read as the file at `path`, if anything.
 pub fn complaint(path: &Utf8Path, text: &str) -> Option<String> {
-    match parse(path, FileId::default(), walk::kind(path)?, text) {
+    let kind = walk::kind(path)?;
+    let complain = || match parse(path, FileId::default(), kind, text) {
         Facts::Problem(problem) => Some(problem.message),
         _ => None,
-    }
+    };
+    let big = std::thread::Builder::new().stack_size(rust::STACK_SIZE);
+    std::thread::scope(|scope| {
+        let parser = big.spawn_scoped(scope, complain).expect("threads can be started");
+        parser.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 fn reach_of_binaries(workspace: &Workspace) -> HashMap<CrateId, Reach> {

@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use super::manifest::TargetKind;
+use super::manifest::{Package, TargetKind};
 use super::names::{CrateId, Definition, FunctionRef, ModuleIndex, RustIndex};
 use super::rust::{ExprId, ExprKind, Function, Literal, Name, RustFile};
 use super::{Location, Workspace};
@@ -97,6 +97,11 @@ impl Workspace {
     /// Shipped method calls by name, whatever the receiver.
     pub fn methods<'w>(&'w self, name: &str) -> impl Iterator<Item = Node<'w>> + use<'w> {
         self.named(name).filter(|node| node.method().is_some())
+    }
+
+    /// Shipped macro calls by name.
+    pub fn macros<'w>(&'w self, name: &str) -> impl Iterator<Item = Node<'w>> + use<'w> {
+        self.named(name).filter(|node| matches!(node.kind(), ExprKind::Macro { .. }))
     }
 
     /// Every shipped expression.
@@ -196,6 +201,18 @@ impl<'w> Node<'w> {
         self.modules().iter().map(|&module| self.workspace.names.modules[module].krate)
     }
 
+    /// Packages it is compiled in.
+    pub fn packages(self) -> impl Iterator<Item = &'w Package> {
+        let Workspace { packages, names, .. } = self.workspace;
+        self.crates().map(|krate| &packages[names.crates[krate].package])
+    }
+
+    /// The version of a dependency where this code is compiled.
+    pub fn version_of(self, package: &str) -> Option<&'w str> {
+        let dependencies = &self.packages().next()?.dependencies;
+        dependencies.iter().find(|known| known.package == package)?.version.as_deref()
+    }
+
     /// Whether it is part of a library or a binary, outside tests and generated code.
     pub fn ships(self) -> bool {
         let test = self.function().is_some_and(|function| self.workspace.function(function).test);
@@ -267,6 +284,11 @@ impl<'w> Node<'w> {
             ExprKind::Method { receiver, .. } => Some(self.with(*receiver)),
             _ => None,
         }
+    }
+
+    /// Itself, what it is a method call on, what that is one on, …: a chain from its end.
+    pub fn receivers(self) -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(self), |node| node.receiver())
     }
 
     /// Arguments of a call, a method or a macro.

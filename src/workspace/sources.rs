@@ -124,3 +124,23 @@ pub fn line_column(text: &str, offset: u32) -> LineColumn {
         column: u32::try_from(before[line_start..].chars().count() + 1).unwrap_or(u32::MAX),
     }
 }
+
+/// Length of the `/* … */` that begins here, in Rust or SQL: they nest. All that is left where it does not end.
+pub(super) fn block_comment(bytes: &[u8]) -> usize {
+    let (mut depth, mut at) = (0usize, 0);
+    while at < bytes.len() {
+        if bytes[at..].starts_with(b"/*") {
+            depth += 1;
+            at += 2;
+        } else if bytes[at..].starts_with(b"*/") {
+            depth -= 1;
+            at += 2;
+            if depth == 0 {
+                return at;
+            }
+        } else {
+            at += 1;
+        }
+    }
+    bytes.len()
+}

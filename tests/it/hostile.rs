@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use cargo_msvc::workspace::load::complaint;
 use serde_json::Value;
 
 use crate::sandbox::Sandbox;
@@ -81,6 +82,16 @@ fn a_file_that_breaks_its_parser_costs_only_itself() {
         }
         assert!(said.iter().all(|line| line.starts_with(path)), "{path} has an effect on others:\n{all}");
     }
+}
+
+/// Threads of tests have a small stack, as a main thread may have.
+#[test]
+fn what_a_fix_makes_is_parsed_however_deep_it_nests() {
+    for text in [format!("fn f() {{ {}a }}", "!".repeat(4_900)), format!("fn f() {{ {}{} }}", "(".repeat(990), ")".repeat(990))] {
+        assert_eq!(complaint("src/main.rs".into(), &text), None);
+    }
+    assert!(complaint("src/main.rs".into(), "fn f(").is_some());
+    assert_eq!(complaint("README.md".into(), "fn f("), None, "what nobody reads has no syntax");
 }
 
 #[test]

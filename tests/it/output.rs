@@ -1,6 +1,6 @@
 //! What each format prints for one report.
 
-use cargo_msvc::lint::{self, Check, Diagnostic, Level, Practice, Rule, Settings, Tier};
+use cargo_msvc::lint::{self, Check, Diagnostic, Fix, Level, Practice, Rule, Settings, Tier};
 use cargo_msvc::output::human::{self, Options};
 use cargo_msvc::output::{Style, github, json, sarif};
 use cargo_msvc::workspace::{FileId, Location, Sources, Span, Workspace};
@@ -55,7 +55,8 @@ fn long(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for _ in 0..40 {
         diagnostic = diagnostic.related(Location::file(FileId(1)), "and here");
     }
-    out.push(diagnostic.help("word ".repeat(500)));
+    let fix = Fix::safe("mend\u{1b}]0;title\u{7}\r\n::error::x").replace(hostile, "hidden\n");
+    out.push(diagnostic.help("word ".repeat(500)).fix(fix));
 }
 
 fn workspace() -> (tempfile::TempDir, Workspace) {
@@ -156,6 +157,10 @@ fn json_keeps_its_schema() {
         (&"shared-database".into(), &"compose.yaml".into(), &7.into(), &21.into(), &44.into())
     );
     assert_eq!(finding["related"][0]["line"], 4);
+    assert_eq!(finding["fix"], serde_json::Value::Null);
+    let fix = &document["findings"][0]["fix"];
+    assert_eq!((&fix["applicability"], &fix["edits"][0]["text"]), (&"safe".into(), &"hidden\n".into()));
+    assert_eq!(fix["edits"][0]["end_column"], document["findings"][0]["end_column"]);
     assert_eq!(document["summary"]["by_service"], serde_json::json!({ "billing": 1 }));
 }
 
@@ -172,6 +177,11 @@ fn sarif_is_valid() {
         let index = usize::try_from(result.rule_index.expect("an index")).expect("in range");
         assert_eq!(result.rule_id.as_ref(), Some(&rules[index].id));
     }
+    let replaced = |result: &serde_json::Value| {
+        result["fixes"][0]["artifactChanges"][0]["replacements"][0]["insertedContent"]["text"].clone()
+    };
+    let replaced: Vec<_> = document["runs"][0]["results"].as_array().expect("results").iter().map(replaced).collect();
+    assert_eq!(replaced, ["hidden\n".into(), serde_json::Value::Null]);
     assert!(text.contains("a%2Cb%3Ac%1B.toml"), "paths are URIs");
     let prints: std::collections::BTreeSet<_> =
         results.iter().map(|result| format!("{:?}", result.partial_fingerprints)).collect();

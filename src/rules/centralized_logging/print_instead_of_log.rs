@@ -48,7 +48,7 @@ const EXITS: &[&str] = &["exit", "abort", "panic", "unreachable", "bail", "todo"
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for (name, level) in PRINTS {
-        for print in workspace.named(name).filter(|node| matches!(node.kind(), ExprKind::Macro { .. })) {
+        for print in workspace.macros(name) {
             let Some(service) = workspace.run_by(print) else { continue };
             if !is_farewell(print) && !in_panic_hook(print) && !in_logger(print) && !is_without_logger(print) {
                 let framework = framework(workspace, service, print);
@@ -68,10 +68,8 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 fn fix(print: Node<'_>, framework: &str, level: &str) -> Option<Fix> {
     let [name] = print.path()? else { return None };
     let has_text = print.arguments().next().is_some_and(|first| first.text().is_some());
-    let workspace = print.workspace;
-    let mut packages = print.crates().map(|krate| &workspace.packages[workspace.names.crates[krate].package]);
     let is_line = matches!(&**name, "println" | "eprintln") && has_text && matches!(framework, "tracing" | "log");
-    if !is_line || !packages.all(|package| package.depends_on(framework)) {
+    if !is_line || !print.packages().all(|package| package.depends_on(framework)) {
         return None;
     }
     let mut at = print.at();

@@ -61,9 +61,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         }
     };
     for image in shipped::images(workspace) {
-        let entrypoint = image.dockerfile.inherited(image.stage, |stage| stage.entrypoint.as_ref());
-        let command = image.dockerfile.inherited(image.stage, |stage| stage.command.as_ref());
-        entrypoint.into_iter().chain(command).for_each(|command| report(command, image.at(command.span)));
+        image.commands().for_each(|command| report(command, image.at(command.span)));
     }
     for compose in workspace.compose.iter().filter(|compose| !shipped::is_elsewhere(workspace.sources.path(compose.file))) {
         for entry in &compose.services {
@@ -105,10 +103,8 @@ fn service_named<'w>(workspace: &'w Workspace, word: &str) -> Option<&'w Service
 
 fn supervised(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for image in shipped::images(workspace) {
-        let entrypoint = image.dockerfile.inherited(image.stage, |stage| stage.entrypoint.as_ref());
-        let command = image.dockerfile.inherited(image.stage, |stage| stage.command.as_ref());
-        let mut commands = entrypoint.into_iter().chain(command);
-        let Some(supervisor) = commands.find(|command| command.program().is_some_and(|name| SUPERVISORS.contains(&name))) else {
+        let Some(supervisor) = image.commands().find(|command| command.program().is_some_and(|name| SUPERVISORS.contains(&name)))
+        else {
             continue;
         };
         let copies = image.lineage().flat_map(|stage| &stage.copies).filter(|copy| copy.from.is_some());

@@ -3,7 +3,7 @@
 use cargo_metadata::camino::Utf8Path;
 
 use crate::rules::paths;
-use crate::workspace::dockerfile::{Base, Dockerfile, Stage};
+use crate::workspace::dockerfile::{Base, Command, Dockerfile, Stage};
 use crate::workspace::image::Image;
 use crate::workspace::{Location, Service, Span, Workspace};
 
@@ -33,12 +33,19 @@ pub fn images(workspace: &Workspace) -> Vec<Shipped<'_>> {
 
 /// Those of the services that the stage starts; all of them where it names none.
 fn started<'w>(dockerfile: &Dockerfile, stage: &Stage, services: &[&'w Service]) -> Vec<&'w Service> {
-    let entrypoint = dockerfile.inherited(stage, |stage| stage.entrypoint.as_ref());
-    let command = dockerfile.inherited(stage, |stage| stage.command.as_ref());
-    let words = || entrypoint.into_iter().chain(command).flat_map(|command| &command.words);
-    let named = |service: &&Service| words().any(|word| word.rsplit('/').next() == Some(&service.binary));
+    let named = |service: &&Service| {
+        let mut words = commands(dockerfile, stage).flat_map(|command| &command.words);
+        words.any(|word| word.rsplit('/').next() == Some(&service.binary))
+    };
     let found: Vec<&Service> = services.iter().copied().filter(named).collect();
     if found.is_empty() { services.to_vec() } else { found }
+}
+
+/// The entrypoint and the command of a stage, its own or inherited.
+fn commands<'w>(dockerfile: &'w Dockerfile, stage: &'w Stage) -> impl Iterator<Item = &'w Command> {
+    let entrypoint = dockerfile.inherited(stage, |stage| stage.entrypoint.as_ref());
+    let command = dockerfile.inherited(stage, |stage| stage.command.as_ref());
+    entrypoint.into_iter().chain(command)
 }
 
 /// Whether a file shows or tests something, or is for one person's machine.
@@ -62,6 +69,10 @@ impl<'w> Shipped<'w> {
     }
 
     /// The service, where it is one.
+    pub fn commands(&self) -> impl Iterator<Item = &'w Command> + use<'w> {
+        commands(self.dockerfile, self.stage)
+    }
+
     pub fn service(&self) -> Option<String> {
         match self.services.as_slice() {
             [service] => Some(service.name.clone()),

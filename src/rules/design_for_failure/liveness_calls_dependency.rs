@@ -127,8 +127,7 @@ fn asks(node: Node<'_>) -> bool {
         Some("acquire" | "begin") => of(&["sqlx::"]),
         Some("get") => of(&["deadpool", "bb8", "mobc", "r2d2"]) && node.arguments().next().is_none(),
         Some("send") => node.receiver().is_some_and(|request| {
-            let mut chain = std::iter::successors(Some(request), |node| node.receiver());
-            chain.any(|part| part.receiver().is_some_and(|client| client.is_a("reqwest::Client")))
+            request.receivers().any(|part| part.receiver().is_some_and(|client| client.is_a("reqwest::Client")))
         }),
         Some(_) => false,
         None => matches!(node.kind(), ExprKind::Call { .. }) && node.external().is_some_and(|path| path == "reqwest::get"),

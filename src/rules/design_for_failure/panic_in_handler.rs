@@ -95,9 +95,8 @@ fn handlers(served: &Served<'_>) -> BTreeSet<FunctionRef> {
 fn cause(unwrap: Node<'_>, handler: FunctionRef) -> Option<&'static str> {
     let value = unwrap.receiver()?;
     if let ExprKind::Await(future) = value.kind() {
-        let mut chain = std::iter::successors(Some(value.with(*future)), |node| node.receiver());
         let is_call = matches!(value.with(*future).kind(), ExprKind::Call { .. } | ExprKind::Method { .. });
-        let is_own = chain.any(|node| node.last_name().is_some_and(|name| OWN.contains(&name)));
+        let is_own = value.with(*future).receivers().any(|node| node.last_name().is_some_and(|name| OWN.contains(&name)));
         return (is_call && !is_own).then_some("when what it waits for fails");
     }
     let mut node = value;

@@ -10,12 +10,12 @@ use crate::workspace::rust::{ExprKind, Literal};
 
 pub use blocking::{BLOCKING_CALLS, BLOCKING_CLIENTS, OWN_THREAD, RUNTIMES};
 
+/// Methods of `reqwest::Client` that begin a request.
+pub const REQUEST_METHODS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "request"];
+
 /// The version of a package that this code is compiled with.
 pub fn version(node: Node<'_>, package: &str) -> Option<Version> {
-    let names = &node.workspace.names;
-    let owner = &node.workspace.packages[names.crates[node.crates().next()?].package];
-    let dependency = owner.dependencies.iter().find(|known| known.package == package)?;
-    dependency.version.as_deref()?.parse().ok()
+    node.version_of(package)?.parse().ok()
 }
 
 /// A `Duration` that is written down, in milliseconds: by a literal, a local name or a constant of the same file.
@@ -61,4 +61,9 @@ pub fn unwrapped(call: Node<'_>) -> Option<Node<'_>> {
         node = parent;
     }
     taken
+}
+
+/// Whether a text names this machine: what listens there is near, and part of the same deployment.
+pub fn names_this_machine(text: &str) -> bool {
+    ["localhost", "127.0.0.1", "[::1]"].iter().any(|host| text.contains(host))
 }

@@ -73,8 +73,7 @@ fn fix(call: Node<'_>) -> Option<Fix> {
     let channel = call.receiver()?.variable()?;
     let awaited = call.parent().filter(|parent| matches!(parent.kind(), ExprKind::Await(_)))?;
     awaited.parent().filter(|parent| matches!(parent.kind(), ExprKind::Try(_)))?;
-    let krate = call.crates().next()?;
-    call.workspace.packages[call.workspace.names.crates[krate].package].dependency("lapin")?;
+    call.packages().next()?.dependency("lapin")?;
     let mut statement = call;
     for node in call.ancestors() {
         match node.kind() {

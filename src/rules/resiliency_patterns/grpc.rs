@@ -1,6 +1,6 @@
 //! gRPC clients of tonic: where they are made, and the calls that are made with them.
 
-use crate::rules::libraries::unwrapped;
+use crate::rules::libraries::{names_this_machine, unwrapped};
 use crate::rules::time_limit::{is_bounded, names_limit};
 use crate::workspace::Workspace;
 use crate::workspace::names::Definition;
@@ -143,8 +143,7 @@ impl<'w> Client<'w> {
 
     /// Whether its address is this machine: a side process, or one that the program itself started.
     pub fn is_local(&self) -> bool {
-        let local = |text: &str| ["localhost", "127.0.0.1", "[::1]"].iter().any(|host| text.contains(host));
-        self.made.arguments().flat_map(Node::descendants).any(|node| node.text().is_some_and(local))
+        self.made.arguments().flat_map(Node::descendants).any(|node| node.text().is_some_and(names_this_machine))
     }
 
     /// A connector of one's own may do what the endpoint does not.

@@ -1,6 +1,7 @@
 use std::cell::OnceCell;
 
 use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
+use crate::rules::libraries::REQUEST_METHODS;
 use crate::rules::time_limit::{is_bounded, names_limit};
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
@@ -49,8 +50,6 @@ const MAKERS: &[&str] = &[
     "reqwest::ClientBuilder::new",
     "reqwest::ClientBuilder::default",
 ];
-/// Methods of a client that begin a request.
-const REQUESTS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "request"];
 /// Where a framework keeps values for handlers, who get them by type.
 const STATE: &[&str] = &["app_data", "data", "manage", "with_state", "Extension", "AddExtensionLayer", "inject", "insert"];
 
@@ -70,7 +69,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 fn check_client<'w>(call: Node<'w>, maker: &str, by_type: &dyn Fn() -> Vec<Node<'w>>, out: &mut Vec<Diagnostic>) {
     let workspace = call.workspace;
     let Some(service) = workspace.run_by(call) else { return };
-    let fate = call.fate(&|name| !REQUESTS.contains(&name));
+    let fate = call.fate(&|name| !REQUEST_METHODS.contains(&name));
     if fate.methods.iter().any(|method| method.method().is_some_and(names_limit)) {
         return;
     }
@@ -109,9 +108,7 @@ fn finding(what: &str, call: Node<'_>) -> Diagnostic {
 
 /// A limit on the builder, or a builder with one in place of `Client::new()`.
 fn fix(call: Node<'_>) -> Option<Fix> {
-    let krate = call.crates().next()?;
-    let package = &call.workspace.packages[call.workspace.names.crates[krate].package];
-    package.dependency("reqwest").filter(|dependency| dependency.package == "reqwest")?;
+    call.packages().next()?.dependency("reqwest").filter(|dependency| dependency.package == "reqwest")?;
     let fix = Fix::unsafe_("give up on an answer after 10 s");
     let limit = ".timeout(std::time::Duration::from_secs(10))";
     let path = call.external()?;
@@ -139,11 +136,11 @@ fn is_event_stream(taker: Node<'_>) -> bool {
 }
 
 fn is_request(method: Node<'_>) -> bool {
-    method.method().is_some_and(|name| REQUESTS.contains(&name)) && method.arguments().next().is_some()
+    method.method().is_some_and(|name| REQUEST_METHODS.contains(&name)) && method.arguments().next().is_some()
 }
 
 /// Requests of clients that are known by their type alone: a handler's parameter.
 fn requests_by_type(workspace: &Workspace) -> Vec<Node<'_>> {
-    let methods = REQUESTS.iter().flat_map(|name| workspace.methods(name));
+    let methods = REQUEST_METHODS.iter().flat_map(|name| workspace.methods(name));
     methods.filter(|method| is_request(*method) && method.receiver().is_some_and(|on| on.is_a("reqwest::Client"))).collect()
 }

@@ -79,9 +79,7 @@ fn check_layer(layer: Node<'_>, out: &mut Vec<Diagnostic>) {
             .evidence("`into_make_service`")
             .service(&service.name);
         let global = layer.external().is_some_and(|path| path.ends_with("ConcurrencyLimitLayer::new"));
-        let krate = layer.crates().next();
-        let package = krate.map(|krate| &workspace.packages[workspace.names.crates[krate].package]);
-        if global && package.is_some_and(|package| package.dependency("tower").is_some()) {
+        if global && layer.packages().next().is_some_and(|package| package.dependency("tower").is_some()) {
             let fix = Fix::unsafe_("count all connections together");
             diagnostic = diagnostic.fix(fix.replace(layer.name_at(), "tower::limit::GlobalConcurrencyLimitLayer::new"));
         }

@@ -110,9 +110,7 @@ fn fix(pool: &Pool, call: Node<'_>) -> Option<Fix> {
         "SqlitePool" => "sqlite::SqlitePoolOptions",
         _ => return None,
     };
-    let krate = call.crates().next()?;
-    let package = &call.workspace.packages[call.workspace.names.crates[krate].package];
-    package.dependency("sqlx").filter(|dependency| dependency.package == "sqlx")?;
+    call.packages().next()?.dependency("sqlx").filter(|dependency| dependency.package == "sqlx")?;
     let text = format!("sqlx::{options}::new().acquire_timeout(std::time::Duration::from_secs(2)).{method}");
     Some(fix.replace(call.name_at(), text))
 }

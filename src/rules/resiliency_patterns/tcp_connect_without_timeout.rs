@@ -1,4 +1,5 @@
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
+use crate::rules::libraries::names_this_machine;
 use crate::rules::time_limit::is_bounded;
 use crate::workspace::Workspace;
 use crate::workspace::names::FunctionRef;
@@ -63,9 +64,9 @@ fn is_handed_to_limit(call: Node<'_>) -> bool {
 }
 
 fn is_local(call: Node<'_>) -> bool {
-    let local = |text: &str| ["localhost", "127.0.0.1", "[::1]"].iter().any(|host| text.contains(host));
     call.arguments().flat_map(Node::descendants).any(|node| {
-        node.text().is_some_and(local) || node.path().is_some_and(|path| path.iter().any(|name| &**name == "LOCALHOST"))
+        node.text().is_some_and(names_this_machine)
+            || node.path().is_some_and(|path| path.iter().any(|name| &**name == "LOCALHOST"))
     })
 }
 

@@ -105,8 +105,7 @@ fn hash(call: Node<'_>) -> Option<String> {
         ExprKind::Method { .. } => {
             let receiver = call.receiver()?;
             let made = receiver.binding().unwrap_or(receiver);
-            let mut chain = std::iter::successors(Some(made), |node| node.receiver());
-            chain.find_map(|node| of(node.definition())).or_else(|| of(receiver.ty()))
+            made.receivers().find_map(|node| of(node.definition())).or_else(|| of(receiver.ty()))
         }
         _ => None,
     }

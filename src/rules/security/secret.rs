@@ -2,6 +2,8 @@
 //!
 //! Everything here leans to "no": a placeholder taken for a secret teaches people to ignore the rule.
 
+use crate::rules::words::words;
+
 /// A format that an issuer documents: nothing else looks like it.
 struct Format {
     issuer: &'static str,
@@ -179,23 +181,6 @@ pub fn has_secret_key(name: &str) -> bool {
         "secret" => matches!(before, "client" | "jwt" | "api" | "shared" | "hmac" | "app"),
         _ => false,
     }
-}
-
-/// Lower-case words: split at punctuation and where `camelCase` changes.
-fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut previous_lower = false;
-    for c in name.chars() {
-        if !c.is_alphanumeric() || (c.is_uppercase() && previous_lower) {
-            words.push(String::new());
-        }
-        if c.is_alphanumeric() {
-            words.last_mut().expect("never empty").extend(c.to_lowercase());
-        }
-        previous_lower = c.is_lowercase() || c.is_ascii_digit();
-    }
-    words.retain(|word| !word.is_empty());
-    words
 }
 
 /// Parts of values that stand for a secret and are none.

@@ -6,7 +6,7 @@ use crate::rules::chosen::is_chosen;
 use crate::workspace::Workspace;
 use crate::workspace::names::{Definition, FunctionRef};
 use crate::workspace::query::Node;
-use crate::workspace::rust::{Attribute, ExprKind, FunctionId, RustFile};
+use crate::workspace::rust::{Attribute, FunctionId, LOG_MACROS, RustFile};
 
 crate::declare_rule! {
     /// A secret is written to the log.
@@ -54,23 +54,8 @@ crate::declare_rule! {
     "secret-logged", "MSVC704", Practice::Security, Level::Deny, Tier::Default, Check::Workspace(check)
 }
 
-const LOGS: &[&str] = &[
-    "trace",
-    "debug",
-    "info",
-    "warn",
-    "error",
-    "event",
-    "span",
-    "trace_span",
-    "debug_span",
-    "info_span",
-    "warn_span",
-    "error_span",
-];
-
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    for call in LOGS.iter().flat_map(|name| workspace.named(name)).filter(|node| matches!(node.kind(), ExprKind::Macro { .. })) {
+    for call in LOG_MACROS.iter().flat_map(|name| workspace.macros(name)) {
         let Some(first) = shown(call).into_iter().max_by_key(|shown| shown.certain) else { continue };
         let Some(service) = workspace.run_by(call).filter(|_| !is_chosen(call, &[])) else { continue };
         let confidence = if first.certain { Confidence::High } else { Confidence::Medium };

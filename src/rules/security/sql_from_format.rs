@@ -4,6 +4,7 @@ use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
+use crate::workspace::sql;
 
 crate::declare_rule! {
     /// A text from outside is put into an SQL statement.
@@ -39,45 +40,11 @@ crate::declare_rule! {
     "sql-from-format", "MSVC705", Practice::Security, Level::Deny, Tier::Default, Check::Workspace(check)
 }
 
-/// What takes a statement, by the last segment of its name: sqlx, diesel, sea-orm, tokio-postgres, rusqlite, mysql_async, clickhouse.
-const SINKS: &[&str] = &[
-    "query",
-    "query_as",
-    "query_scalar",
-    "query_with",
-    "query_as_with",
-    "raw_sql",
-    "AssertSqlSafe",
-    "sql_query",
-    "from_string",
-    "from_sql_and_values",
-    "execute",
-    "execute_unprepared",
-    "execute_batch",
-    "batch_execute",
-    "simple_query",
-    "prepare",
-    "prepare_cached",
-    "fetch_one",
-    "fetch_all",
-    "fetch_optional",
-    "fetch",
-    "query_one",
-    "query_opt",
-    "query_raw",
-    "query_row",
-    "query_map",
-    "query_drop",
-    "query_first",
-    "query_iter",
-    "exec",
-    "exec_drop",
-    "exec_first",
-    "prep",
-];
+/// What takes a statement beside [`sql::CALLS`]: sqlx's wrapper for texts that are not literals, clickhouse, mysql_async.
+const MORE: &[&str] = &["AssertSqlSafe", "fetch", "prep"];
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    for call in workspace.named("format").filter(|node| matches!(node.kind(), ExprKind::Macro { .. })) {
+    for call in workspace.macros("format") {
         let Some((template, holes)) = holes(call).filter(|(template, _)| is_statement(template)) else { continue };
         let worst = holes.iter().find_map(|hole| {
             let place = place(&hole.before)?;
@@ -150,7 +117,7 @@ fn place(before: &str) -> Option<Place> {
 fn reaches_database(call: Node<'_>) -> bool {
     let is_sink = |node: Node<'_>| {
         matches!(node.kind(), ExprKind::Call { .. } | ExprKind::Method { .. })
-            && node.last_name().is_some_and(|name| SINKS.contains(&name))
+            && node.last_name().is_some_and(|name| sql::CALLS.contains(&name) || MORE.contains(&name))
     };
     let around = call.ancestors().take_while(|node| !matches!(node.kind(), ExprKind::Block(_) | ExprKind::Closure { .. }));
     around.into_iter().any(is_sink) || call.fate(&|_| true).given.into_iter().any(is_sink)

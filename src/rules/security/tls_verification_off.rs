@@ -1,5 +1,6 @@
 use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
-use crate::rules::chosen::{has_word, is_chosen};
+use crate::rules::chosen::is_chosen;
+use crate::rules::words::has_word;
 use crate::workspace::Workspace;
 use crate::workspace::names::Definition;
 use crate::workspace::query::Node;

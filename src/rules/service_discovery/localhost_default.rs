@@ -1,6 +1,7 @@
 use super::address::{Address, address};
 use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
-use crate::rules::chosen::{has_word, is_chosen};
+use crate::rules::chosen::is_chosen;
+use crate::rules::words::has_word;
 use crate::workspace::names::index_of;
 use crate::workspace::query::Node;
 use crate::workspace::rust::{ExprId, ExprKind};

@@ -1,4 +1,5 @@
 use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
+use crate::rules::libraries::REQUEST_METHODS;
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
@@ -39,7 +40,6 @@ crate::declare_rule! {
     "call-in-loop", "MSVC208", Practice::SmallServices, Level::Warn, Tier::Pedantic, Check::Workspace(check)
 }
 
-const REQUESTS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "request"];
 /// Words of what a loop goes over where each element is another system, or an attempt.
 const NO_ELEMENTS: &[&str] = &[
     "host",
@@ -69,9 +69,8 @@ const NO_ELEMENTS: &[&str] = &[
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for send in workspace.methods("send") {
-        let mut chain = std::iter::successors(send.receiver(), |node| node.receiver());
-        let request = chain.find(|node| {
-            node.method().is_some_and(|name| REQUESTS.contains(&name))
+        let request = send.receivers().skip(1).find(|node| {
+            node.method().is_some_and(|name| REQUEST_METHODS.contains(&name))
                 && node.receiver().is_some_and(|client| client.is_a("reqwest::Client"))
         });
         let Some(request) = request.filter(|_| send.parent().is_some_and(|parent| matches!(parent.kind(), ExprKind::Await(_))))

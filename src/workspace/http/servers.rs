@@ -263,14 +263,7 @@ fn server(kind: &Kind, maker: Node<'_>) -> Option<Server> {
 
 /// rocket before 0.5 ends at once.
 fn is_old_rocket(maker: Node<'_>) -> bool {
-    version(maker, "rocket").is_some_and(|version| version.starts_with("0.4.") || version.starts_with("0.3."))
-}
-
-/// The version of a dependency where this code is compiled.
-pub(super) fn version<'w>(node: Node<'w>, package: &str) -> Option<&'w str> {
-    let krate = node.crates().next()?;
-    let owner = &node.workspace.packages[node.workspace.names.crates[krate].package];
-    owner.dependencies.iter().find(|known| known.package == package)?.version.as_deref()
+    maker.version_of("rocket").is_some_and(|version| version.starts_with("0.4.") || version.starts_with("0.3."))
 }
 
 /// All that happens to a value, into the functions it is handed to and out of those that return it.

@@ -9,7 +9,7 @@ use super::facts::*;
 use super::lower::{Lowering, join, segments, span};
 
 /// Macros of tracing, whose arguments have signs in front of them, and of log.
-const LOGS: &[&str] = &[
+pub const LOG_MACROS: &[&str] = &[
     "trace",
     "debug",
     "info",
@@ -30,7 +30,7 @@ impl Lowering {
             let path = segments(&call.path);
             let arguments = if path.last().is_some_and(|name| &**name == "select") {
                 this.select_arms(&call.tokens).unwrap_or_else(|| this.token_arguments(&call.tokens))
-            } else if path.last().is_some_and(|name| LOGS.contains(&&**name)) {
+            } else if path.last().is_some_and(|name| LOG_MACROS.contains(&&**name)) {
                 this.log_arguments(&call.tokens)
             } else if path.last().is_some_and(|name| &**name == "table") {
                 let table = this.diesel_table(&call.tokens);

@@ -9,6 +9,7 @@ mod lower_macro;
 mod nesting;
 
 pub use facts::*;
+pub use lower_macro::LOG_MACROS;
 
 use proc_macro2::extra::invalidate_current_thread_spans;
 

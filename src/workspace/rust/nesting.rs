@@ -1,5 +1,7 @@
 //! Refuses sources that would run the parser out of stack, by one pass over the bytes.
 
+use crate::workspace::sources::block_comment;
+
 /// Brackets nested deeper than this are refused before parsing: the parser recurses, and running out of stack would
 /// end the process. rustc itself gives up far earlier (its recursion limit is 128).
 const MAX_DEPTH: usize = 1_000;
@@ -23,7 +25,7 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
             b'r' if starts_raw_string(bytes, at) => at += raw_string(rest),
             b'\'' => at += character(rest),
             b'/' if rest.starts_with(b"//") => at += line(rest),
-            b'/' if rest.starts_with(b"/*") => at += block_comment(rest),
+            b'/' if rest.starts_with(b"/*") => at += block_comment(rest) - 1,
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             b'<' => operators += GENERIC_WEIGHT,
@@ -89,26 +91,6 @@ fn character(bytes: &[u8]) -> usize {
 
 fn line(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len())
-}
-
-/// Block comments nest.
-fn block_comment(bytes: &[u8]) -> usize {
-    let (mut depth, mut at) = (0usize, 0);
-    while at < bytes.len() {
-        if bytes[at..].starts_with(b"/*") {
-            depth += 1;
-            at += 2;
-        } else if bytes[at..].starts_with(b"*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                return at - 1;
-            }
-        } else {
-            at += 1;
-        }
-    }
-    at
 }
 
 #[cfg(test)]

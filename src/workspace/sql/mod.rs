@@ -85,6 +85,40 @@ impl Table {
     }
 }
 
+/// Calls and macros that take SQL text: sqlx, diesel, tokio-postgres, deadpool, rusqlite, mysql_async, SeaORM's statements.
+pub const CALLS: &[&str] = &[
+    "query",
+    "query_as",
+    "query_scalar",
+    "query_with",
+    "query_as_with",
+    "raw_sql",
+    "sql_query",
+    "execute",
+    "execute_batch",
+    "batch_execute",
+    "execute_unprepared",
+    "query_one",
+    "query_opt",
+    "query_row",
+    "query_raw",
+    "query_map",
+    "query_drop",
+    "query_first",
+    "query_iter",
+    "exec",
+    "exec_drop",
+    "exec_first",
+    "prepare",
+    "prepare_cached",
+    "fetch_one",
+    "fetch_all",
+    "fetch_optional",
+    "from_string",
+    "from_sql_and_values",
+    "simple_query",
+];
+
 const FOLDERS: &[&str] = &["migrations", "migration", "migrate"];
 
 /// Whether a path is a migration: an `.sql` file under a folder that is named for it.

@@ -1,6 +1,7 @@
 //! SQL text as tokens, of any dialect.
 
 use crate::workspace::Span;
+use crate::workspace::sources::block_comment;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token<'t> {
@@ -54,7 +55,7 @@ pub fn tokens(text: &str) -> Vec<Token<'_>> {
             b if b.is_ascii_whitespace() => at + 1,
             b'-' if rest.starts_with("--") => line_end(text, at),
             b'#' if starts_line(text, at) => line_end(text, at),
-            b'/' if rest.starts_with("/*") => comment_end(bytes, at),
+            b'/' if rest.starts_with("/*") => at + block_comment(&bytes[at..]),
             b'\'' => {
                 let escapes = at > 0 && matches!(bytes[at - 1], b'E' | b'e');
                 let end = quoted_end(bytes, at, b'\'', escapes);
@@ -91,27 +92,6 @@ fn line_end(text: &str, at: usize) -> usize {
 /// MySQL's comment; elsewhere `#` is part of an operator.
 fn starts_line(text: &str, at: usize) -> bool {
     text[..at].rsplit('\n').next().is_none_or(|before| before.trim().is_empty())
-}
-
-/// Comments nest in PostgreSQL.
-fn comment_end(bytes: &[u8], at: usize) -> usize {
-    let mut depth = 0usize;
-    let mut at = at;
-    while at < bytes.len() {
-        if bytes[at..].starts_with(b"/*") {
-            depth += 1;
-            at += 2;
-        } else if bytes[at..].starts_with(b"*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                return at;
-            }
-        } else {
-            at += 1;
-        }
-    }
-    bytes.len()
 }
 
 /// Past the closing quote; a doubled one is part of the text.

@@ -9,47 +9,17 @@ use crate::workspace::query::Node;
 use crate::workspace::rust::{Attribute, ExprKind, Name, RustFile};
 use crate::workspace::sql::{self, Table, Verb};
 
-/// Calls and macros that take SQL text: sqlx, diesel, tokio-postgres, deadpool, rusqlite, mysql_async, SeaORM's statements.
-const TAKE_SQL: &[&str] = &[
-    "query",
-    "query_as",
-    "query_scalar",
-    "query_with",
-    "query_as_with",
+/// Calls and macros beside [`sql::CALLS`] whose text says which table they use.
+const MORE: &[&str] = &[
     "query_scalar_with",
     "query_unchecked",
     "query_as_unchecked",
     "query_scalar_unchecked",
-    "raw_sql",
-    "sql_query",
-    "execute",
-    "execute_batch",
-    "batch_execute",
-    "execute_unprepared",
-    "query_one",
-    "query_opt",
-    "query_row",
-    "query_raw",
     "query_typed",
-    "query_map",
-    "query_drop",
-    "query_first",
-    "query_iter",
-    "exec",
-    "exec_drop",
-    "exec_first",
     "exec_iter",
     "exec_map",
     "exec_batch",
-    "prepare",
-    "prepare_cached",
     "prepare_typed",
-    "fetch_one",
-    "fetch_all",
-    "fetch_optional",
-    "from_string",
-    "from_sql_and_values",
-    "simple_query",
     "copy_in",
     "copy_in_raw",
     "copy_out",
@@ -69,7 +39,7 @@ pub fn uses(workspace: &Workspace) -> Vec<Use> {
             at: node.at(),
         }));
     };
-    for call in TAKE_SQL.iter().flat_map(|name| workspace.named(name)) {
+    for call in sql::CALLS.iter().chain(MORE).flat_map(|name| workspace.named(name)) {
         for text in call.arguments().take(4).filter_map(text) {
             for used in sql::read(&text).into_iter().flat_map(|statement| statement.uses) {
                 add(call, &used.table, used.verb);
