@@ -31,9 +31,8 @@ crate::declare_rule! {
     /// - the migration is a `down` one.
     ///
     /// ## Source
-    /// C. Richardson, "Pattern: Database per service"; S. Newman, "Monolith to Microservices", chapter 4 ("Moving foreign-key
-    /// relationships to code").
-    "cross-owner-foreign-key", "MSVC504", Practice::DataOwnership, Level::Deny, Tier::Default, Check::Workspace(check)
+    /// "Shared persistence", MARS (Tighilt et al., Journal of Systems and Software 2023).
+    "cross-owner-foreign-key", "MSVC504", Practice::DataOwnership, Level::Deny, Tier::Auditor, Check::Workspace(check)
 }
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {

@@ -32,7 +32,7 @@ crate::declare_rule! {
     /// - the migration is a `down` one.
     ///
     /// ## Source
-    /// C. Richardson, "Pattern: Database per service"; P. Sadalage and M. Fowler, "Evolutionary Database Design".
+    /// "Shared persistence", MARS (Tighilt et al., Journal of Systems and Software 2023).
     "foreign-migration", "MSVC505", Practice::DataOwnership, Level::Deny, Tier::Auditor, Check::Workspace(check)
 }
 

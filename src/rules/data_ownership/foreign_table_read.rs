@@ -35,7 +35,7 @@ crate::declare_rule! {
     /// - it reads a view.
     ///
     /// ## Source
-    /// C. Richardson, "Pattern: Database per service" and "Pattern: API composition".
+    /// "Shared persistence", MARS (Tighilt et al., Journal of Systems and Software 2023).
     "foreign-table-read", "MSVC503", Practice::DataOwnership, Level::Warn, Tier::Auditor, Check::Workspace(check)
 }
 

@@ -39,8 +39,9 @@ crate::declare_rule! {
     /// - the file is an example, a test's, or for development (`docker-compose.dev.yml`, `config/local.toml`).
     ///
     /// ## Source
-    /// CIS PostgreSQL Benchmark, section 4 ("Ensure excessive administrative privileges are revoked"); OWASP "Database Security
-    /// Cheat Sheet": separate accounts for each application.
+    /// [OWASP Developer Guide: Secure Database
+    /// Access](https://owasp.org/www-project-developer-guide/draft/design/web_app_checklist/secure_database_access/): the lowest
+    /// possible level of privilege, and different credentials for every trust distinction.
     "shared-credentials", "MSVC508", Practice::DataOwnership, Level::Warn, Tier::Default, Check::Workspace(check)
 }
 

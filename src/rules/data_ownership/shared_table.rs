@@ -42,7 +42,7 @@ crate::declare_rule! {
     /// and `delete`, and SeaORM entities.
     ///
     /// ## Source
-    /// C. Richardson, "Pattern: Database per service"; "Shared persistence", MARS (Tighilt et al., Journal of Systems and Software 2023).
+    /// "Shared persistence", MARS (Tighilt et al., Journal of Systems and Software 2023).
     "shared-table", "MSVC502", Practice::DataOwnership, Level::Deny, Tier::Auditor, Check::Workspace(check)
 }
 

@@ -35,7 +35,7 @@ crate::declare_rule! {
     /// Looked at: requests of `reqwest::Client` that are awaited inside a `for`.
     ///
     /// ## Source
-    /// Richardson, "Microservices Patterns", 3.4 (chatty APIs); [Microsoft: Chatty I/O
+    /// [Microsoft: Chatty I/O
     /// antipattern](https://learn.microsoft.com/azure/architecture/antipatterns/chatty-io/).
     "call-in-loop", "MSVC208", Practice::SmallServices, Level::Warn, Tier::Pedantic, Check::Workspace(check)
 }
