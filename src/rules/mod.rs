@@ -14,6 +14,7 @@ pub mod security;
 pub mod service_discovery;
 pub mod small_services;
 mod time_limit;
+mod values;
 mod words;
 
 use crate::lint::Rule;

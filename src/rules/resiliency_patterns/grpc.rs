@@ -1,7 +1,7 @@
 //! gRPC clients of tonic: where they are made, and the calls that are made with them.
 
-use crate::rules::libraries::{names_this_machine, unwrapped};
 use crate::rules::time_limit::{is_bounded, names_limit};
+use crate::rules::values::{names_this_machine, unwrapped};
 use crate::workspace::Workspace;
 use crate::workspace::names::Definition;
 use crate::workspace::query::{Node, hands_on};

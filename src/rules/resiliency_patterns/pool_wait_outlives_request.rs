@@ -1,6 +1,7 @@
 use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::libraries::pools::{HALF_A_MINUTE, Pool};
-use crate::rules::libraries::{millis, version};
+use crate::rules::libraries::version;
+use crate::rules::values::millis;
 use crate::workspace::query::Node;
 use crate::workspace::{Service, Workspace};
 

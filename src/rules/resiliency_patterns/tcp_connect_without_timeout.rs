@@ -1,6 +1,6 @@
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
-use crate::rules::libraries::names_this_machine;
 use crate::rules::time_limit::is_bounded;
+use crate::rules::values::names_this_machine;
 use crate::workspace::Workspace;
 use crate::workspace::names::FunctionRef;
 use crate::workspace::query::Node;
