@@ -5,8 +5,9 @@
 //! a rule's cases share. `removed.txt` lists files of the generated workspace that a patch takes away, and `repository.txt` makes
 //! the root a repository's.
 //!
-//! `expected.txt` lists what all `bad*` must give, to the letter; every `good*` must give nothing. `fixed.diff` is what the rule's
-//! fixes, if it has some, change in them; what they mend is then gone. `BLESS=1 cargo test --test it rules` writes the files that
+//! `expected.txt` lists what all `bad*` must give, to the letter; every `good*` must give nothing. Both are about the rule itself
+//! and every rule of the default tier: what others ask for on request (a breaker, metrics) a fixture of some other fault lacks.
+//! `fixed.diff` is what the rule's fixes, if it has some, change in them; what they mend is then gone. `BLESS=1 cargo test --test it rules` writes the files that
 //! are compared here; `RULE=<id>,<id>` looks at the fixtures of those rules alone.
 
 use std::collections::BTreeSet;
@@ -176,7 +177,8 @@ fn run_case(rule: &Rule, case: &Path, generated: &FileTree) -> Outcome {
         fs::copy(file, target).expect("copy");
     }
     let (workspace, report) = audit(directory.path());
-    let found = lines(&workspace, &report);
+    let found =
+        lines(&workspace, report.findings.iter().filter(|found| found.rule.tier == Tier::Default || *found.rule == *rule));
     let (diff, unmended) = mend(rule, &name(case), &workspace, &report);
     Outcome { found, diff, unmended }
 }
@@ -225,10 +227,10 @@ fn audit(root: &Path) -> (Workspace, Report) {
 
 fn found_in(root: &Path) -> Vec<String> {
     let (workspace, report) = audit(root);
-    lines(&workspace, &report)
+    lines(&workspace, report.findings.iter())
 }
 
-fn lines(workspace: &Workspace, report: &Report) -> Vec<String> {
+fn lines<'a>(workspace: &Workspace, findings: impl Iterator<Item = &'a Finding>) -> Vec<String> {
     let texts = Texts::new(&workspace.sources);
     let line = |finding: &Finding| {
         let at = finding.diagnostic.primary.at;
@@ -236,7 +238,7 @@ fn lines(workspace: &Workspace, report: &Report) -> Vec<String> {
         let (code, id) = (finding.rule.code, finding.rule.id);
         format!("{}:{}:{} {code} {id}: {}", texts.path(at), start.line, start.column, finding.diagnostic.message)
     };
-    report.findings.iter().map(line).collect()
+    findings.map(line).collect()
 }
 
 /// A clean workspace with two services.
