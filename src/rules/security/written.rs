@@ -2,7 +2,7 @@
 
 use crate::workspace::compose::Compose;
 use crate::workspace::query::Node as RustNode;
-use crate::workspace::rust::{ExprKind, Literal};
+use crate::workspace::rust::ExprKind;
 use crate::workspace::variables::Variable;
 use crate::workspace::yaml::Node;
 use crate::workspace::{FileId, Location, Span, Workspace};
@@ -63,12 +63,9 @@ pub fn in_documents(workspace: &Workspace, judge: &mut Judge) {
 
 /// Hands the string literals of code that ships to `judge`, those that `worth` says yes to: few are worth asking for a name.
 pub fn in_code(workspace: &Workspace, worth: impl Fn(&str) -> bool, judge: &mut Judge) {
-    for node in workspace.shipped_expressions() {
-        let ExprKind::Literal(Literal::Str(value)) = node.kind() else { continue };
-        if worth(value) && !is_for_show(node) {
-            let at = node.at();
-            judge(written(&name_of(node), value, at.file, at.span));
-        }
+    for node in workspace.texts(worth).filter(|node| !is_for_show(*node)) {
+        let at = node.at();
+        judge(written(&name_of(node), node.text().unwrap_or_default(), at.file, at.span));
     }
 }
 
@@ -83,8 +80,7 @@ fn of_variable(variable: &Variable, file: FileId) -> Written<'_> {
 /// Inside a function that makes examples or what tests need.
 fn is_for_show(node: RustNode) -> bool {
     const WORDS: &[&str] = &["test", "tests", "example", "sample", "mock", "dummy", "fake", "fixture", "demo"];
-    let facts = node.facts();
-    let function = facts.expr(node.id).function.map(|function| &facts.function(function).name);
+    let function = node.function().map(|function| &node.workspace.function(function).name);
     function.is_some_and(|name| name.split('_').any(|word| WORDS.contains(&word)))
 }
 
