@@ -114,6 +114,19 @@ impl Workspace {
         found.iter().map(|&(file, id)| Node { workspace: self, file, id }).filter(|node| node.ships())
     }
 
+    /// The same, save those in bodies that `may` rules out by what their tokens say: for names that stand everywhere.
+    pub fn named_if<'w>(&'w self, name: &str, may: impl Fn(FunctionRef, &Outline) -> bool) -> std::vec::IntoIter<Node<'w>> {
+        let mut found: Vec<Node<'w>> = Vec::new();
+        if let Some((name, named)) = self.index.by_name.get_key_value(name) {
+            found.extend(named.parsed.iter().map(|&(file, id)| Node { workspace: self, file, id }));
+            let bodies = named.bodies.iter().filter_map(|&function| self.body_if(function, |outline| may(function, outline)));
+            found.extend(bodies.filter(|body| body.ships()).flat_map(Node::whole_body));
+            found.retain(|node| called(node.facts(), node.kind()) == Some(name) && node.ships());
+            found.sort_by_cached_key(|node| node.order());
+        }
+        found.into_iter()
+    }
+
     /// Reads of fields of that name, in path and source order.
     pub fn fields_named(&self, name: &str) -> impl Iterator<Item = Node<'_>> {
         let found = self.index.by_name.get(name).map_or(&[][..], |named| &named.found(self, name).1);

@@ -79,7 +79,7 @@ const PAUSES: &[&str] = &[
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let mut seen = Vec::new();
     for name in CALLS {
-        for call in workspace.named(name) {
+        for call in workspace.named_if(name, |_, outline| outline.loops()) {
             let awaited = call.parent().filter(|parent| matches!(parent.kind(), ExprKind::Await(_)));
             let Some(awaited) = awaited.filter(|_| !is_local(call)) else { continue };
             let Some(attempts) = attempts_around(awaited) else { continue };

@@ -2,7 +2,7 @@ use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
 use crate::rules::libraries::REQUEST_METHODS;
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
-use crate::workspace::rust::ExprKind;
+use crate::workspace::rust::{ExprKind, Outline};
 
 crate::declare_rule! {
     /// A request is sent to another service for each element of a collection, one after the other.
@@ -68,7 +68,8 @@ const NO_ELEMENTS: &[&str] = &[
 ];
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    for send in workspace.methods("send") {
+    let may = |_, outline: &Outline| outline.loops() && REQUEST_METHODS.iter().any(|name| outline.names(name));
+    for send in workspace.named_if("send", may) {
         let request = send.receivers().skip(1).find(|node| {
             node.method().is_some_and(|name| REQUEST_METHODS.contains(&name))
                 && node.receiver().is_some_and(|client| client.is_a("reqwest::Client"))
