@@ -48,6 +48,8 @@ pub struct Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TargetKind {
     Lib,
+    /// Runs in the compiler only.
+    ProcMacro,
     Bin,
     Test,
     Example,

@@ -1,7 +1,7 @@
 use std::cell::OnceCell;
 
 use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
-use crate::rules::libraries::REQUEST_METHODS;
+use crate::rules::libraries::{REQUEST_METHODS, version};
 use crate::rules::time_limit::{is_bounded, names_limit};
 use crate::workspace::Workspace;
 use crate::workspace::names::FunctionRef;
@@ -33,7 +33,7 @@ crate::declare_rule! {
     ///   sleep, also when the caller of the function puts it there;
     /// - its requests open streams of server-sent events;
     /// - no request is made with it that can be seen: it is handed to a library, which may have limits of its own;
-    /// - it is `reqwest::blocking`, whose requests end after 30 s, or another crate's `Client`;
+    /// - it is `reqwest::blocking` (or reqwest before 0.10, which blocks), whose requests end after 30 s, or another crate's `Client`;
     /// - no service runs it: tools, subcommands, tests, examples.
     ///
     /// Only reqwest is looked at: awc and surf have limits by default.
@@ -55,13 +55,18 @@ const MAKERS: &[&str] = &[
 /// Where a framework keeps values for handlers, who get them by type.
 const STATE: &[&str] = &["app_data", "data", "manage", "with_state", "Extension", "AddExtensionLayer", "inject", "insert"];
 
+/// Before 0.10 the client at the root was the blocking one, with 30 s by default: reqwest 0.9 `client.rs`.
+fn has_default(call: Node<'_>) -> bool {
+    version(call, "reqwest").is_some_and(|version| version.major == 0 && version.minor < 10)
+}
+
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let by_type = OnceCell::new();
     let by_type = || by_type.get_or_init(|| requests_by_type(workspace)).clone();
     for maker in MAKERS {
-        workspace.calls_to(maker).for_each(|call| check_client(call, maker, &by_type, out));
+        workspace.calls_to(maker).filter(|call| !has_default(*call)).for_each(|call| check_client(call, maker, &by_type, out));
     }
-    for call in workspace.calls_to("reqwest::get").filter(|call| !is_bounded(*call)) {
+    for call in workspace.calls_to("reqwest::get").filter(|call| !has_default(*call) && !is_bounded(*call)) {
         if let Some(service) = workspace.run_by(call) {
             out.push(finding("`reqwest::get` waits for its answer without a limit", call).service(&service.name));
         }
@@ -124,7 +129,9 @@ fn fix(call: Node<'_>) -> Option<Fix> {
 fn request_is_bounded(request: Node<'_>) -> bool {
     let fate = request.fate(&|name| name != "send");
     let handed = fate.given.iter().any(|taker| taker.last_name().is_some_and(names_limit) || is_event_stream(*taker));
-    if handed || fate.methods.iter().any(|method| method.method().is_some_and(names_limit)) || is_bounded(request) {
+    // `.eventsource()` of reqwest-eventsource.
+    let bounded = |method: &Node<'_>| method.method().is_some_and(|name| names_limit(name) || name == "eventsource");
+    if handed || fate.methods.iter().any(bounded) || is_bounded(request) {
         return true;
     }
     // A function may build the request for others to send.

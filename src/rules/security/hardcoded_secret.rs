@@ -1,4 +1,4 @@
-use super::secret::{is_secret_name, issuer, looks_random, url_password};
+use super::secret::{is_contract, is_secret_name, issuer, looks_random, url_password};
 use super::written::{Written, in_code, in_documents};
 use crate::declare_rule;
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
@@ -61,7 +61,7 @@ fn finding(workspace: &Workspace, written: Written) -> Option<Diagnostic> {
         return None;
     } else if has_url_password(written) {
         (format!("a URL with its password is written into the source{}", under(name)), Confidence::High)
-    } else if (written.in_secret || is_secret_name(name)) && looks_random(value) {
+    } else if (written.in_secret || is_secret_name(name)) && looks_random(value) && !is_contract(name, value) {
         (format!("a secret is written into the source{}", under(name)), Confidence::Medium)
     } else {
         return None;

@@ -52,6 +52,8 @@ pub struct ModuleNode {
     /// It, or a module around it, is compiled for tests only.
     pub test: bool,
     items: HashMap<Name, Item>,
+    /// Modules declared in it: a function may share a module's name.
+    modules: HashMap<Name, ModuleIndex>,
     /// `use path::*`, as written.
     globs: Vec<Segments>,
     /// What those globs open, and the globs in there, …: modules of the workspace, nearest first, and paths outside it.
@@ -61,7 +63,6 @@ pub struct ModuleNode {
 
 #[derive(Clone, Debug)]
 enum Item {
-    Module(ModuleIndex),
     Function(FunctionRef),
     Type(TypeRef),
     Constant,

@@ -13,7 +13,7 @@ impl Names {
             "crate" | "$crate" => Definition::Module(self.crates[node.krate].root),
             "self" => Definition::Module(module),
             "super" => node.parent.map_or(Definition::Unknown, Definition::Module),
-            name => match self.item(rust, module, name, steps) {
+            name => match self.item(rust, module, name, !rest.is_empty(), steps) {
                 Definition::Unknown => self.outside(module, name),
                 found => found,
             },
@@ -30,7 +30,7 @@ impl Names {
             Definition::External(path) => Definition::External(format!("{path}::{}", rest.join("::"))),
             Definition::Module(module) => match &**next {
                 "super" | "self" => self.resolve_in(rust, module, rest, steps),
-                name => match self.item(rust, module, name, steps) {
+                name => match self.item(rust, module, name, !after.is_empty(), steps) {
                     Definition::Unknown => self.through_outside_glob(module, rest),
                     found => self.walk(rust, found, after, steps),
                 },
@@ -55,17 +55,23 @@ impl Names {
         }
     }
 
-    /// A name that the module declares, imports, or opens by a glob, as far as the workspace shows it.
-    fn item(&self, rust: &[RustFile], module: ModuleIndex, name: &str, steps: &mut usize) -> Definition {
+    /// A name that the module declares, imports, or opens by a glob, as far as the workspace shows it. `leads_on` to more of
+    /// the path a module does, not the function of its name.
+    fn item(&self, rust: &[RustFile], module: ModuleIndex, name: &str, leads_on: bool, steps: &mut usize) -> Definition {
         for at in std::iter::once(module).chain(self.modules[module].opened.iter().copied()) {
+            let declared =
+                || self.modules[at].modules.get(name).map_or(Definition::Unknown, |module| Definition::Module(*module));
+            if leads_on && let found @ Definition::Module(_) = declared() {
+                return found;
+            }
             let found = match self.modules[at].items.get(name) {
-                Some(Item::Module(module)) => Definition::Module(*module),
                 Some(Item::Function(function)) => Definition::Function(*function),
                 Some(Item::Type(ty)) => Definition::Type(*ty),
                 Some(Item::Constant) => Definition::Other,
                 Some(Item::Use(path)) => self.import(rust, at, name, path, steps),
-                None => continue,
+                None => Definition::Unknown,
             };
+            let found = if found == Definition::Unknown { declared() } else { found };
             if found != Definition::Unknown {
                 return found;
             }
@@ -78,8 +84,9 @@ impl Names {
     fn import(&self, rust: &[RustFile], module: ModuleIndex, name: &str, path: &Segments, steps: &mut usize) -> Definition {
         let (Some(first), Some(left)) = (path.first(), steps.checked_sub(1)) else { return Definition::Unknown };
         *steps = left;
+        let is_module = self.modules[module].modules.contains_key(first);
         let imported_here = matches!(self.modules[module].items.get(first), Some(Item::Use(_)));
-        if &**first == name || imported_here {
+        if !is_module && (&**first == name || imported_here) {
             match self.outside(module, first) {
                 Definition::Unknown if &**first == name => return Definition::Unknown,
                 Definition::Unknown => {}
