@@ -30,6 +30,7 @@ declare_rule! {
     /// - it is interpolated (`${DB_PASSWORD}`, `{{ … }}`, `$(…)`) or read from a file or a secret;
     /// - a URL's host is this machine or a container that the same compose file starts, or its password does not look generated;
     /// - it is the password that a compose file starts a ready-made image with;
+    /// - it is the address of an account or a contract of a blockchain;
     /// - the name says that it is hashed, encrypted, public or a test's, or a front-end build publishes it (`VITE_…`);
     /// - the file or function makes tests, fixtures, examples or documentation, or, unless the value has an issuer's own format, for local
     ///   development (`.env.development`, `compose.dev.yaml`, an overlay `dev`).
