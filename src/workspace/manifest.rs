@@ -64,6 +64,8 @@ pub struct Dependency {
     pub kind: DependencyKind,
     /// Index into [`super::Workspace::packages`], when it is one of them.
     pub local: Option<usize>,
+    /// From crates.io: neither a path, a repository nor a registry of somebody's own.
+    pub published: bool,
     /// As locked in the nearest Cargo.lock; for a requirement with no lock, the lowest version it admits.
     pub version: Option<String>,
     pub features: Vec<String>,
@@ -402,6 +404,7 @@ fn entry(
             package: text("package").unwrap_or_else(|| name.to_owned()),
             kind,
             local: None,
+            published: ["path", "git", "registry", "registry-index"].iter().all(|key| specification.get(key).is_none()),
             version: None,
             features,
             default_features: default_features(specification) != Some(false)

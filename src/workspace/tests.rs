@@ -21,6 +21,7 @@ fn workspace(files: &[(&str, &str)]) -> Workspace {
         package: package.into(),
         kind: DependencyKind::Normal,
         local,
+        published: true,
         version: None,
         features: Vec::new(),
         default_features: true,

@@ -33,6 +33,7 @@ pub fn workspace() -> Workspace {
         package: "tonic-health".into(),
         kind: DependencyKind::Normal,
         local: None,
+        published: true,
         version: None,
         features: Vec::new(),
         default_features: true,
