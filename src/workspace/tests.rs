@@ -24,6 +24,7 @@ fn workspace(files: &[(&str, &str)]) -> Workspace {
         published: true,
         version: None,
         features: Vec::new(),
+        feature_places: Vec::new(),
         default_features: true,
         optional: false,
         target: None,

@@ -38,7 +38,8 @@ crate::declare_rule! {
     /// - no service writes the lines: tools, other subcommands, tests.
     ///
     /// ## Source
-    /// tracing-core 0.1 `src/dispatcher.rs` (`NONE` until `set_global_default`); log 0.4 `src/lib.rs` (`NopLogger` until `set_logger`).
+    /// tracing-core 0.1 `src/dispatcher.rs` (`NONE` until `set_global_default`); log 0.4 `src/lib.rs` (`NopLogger` until `set_logger`);
+    /// rocket 0.5 `src/log.rs` (sets its own).
     "no-subscriber", "MSVC803", Practice::CentralizedLogging, Level::Deny, Tier::Default, Check::Service(check)
 }
 

@@ -1,6 +1,6 @@
 //! Where a service's log is set up, and by whom that could be done unseen.
 
-use crate::rules::libraries::{FACADES, PLAIN};
+use crate::rules::libraries::{FACADES, LOG_CRATES, PLAIN};
 use crate::rules::words::has_word;
 use crate::workspace::names::{Definition, FunctionRef};
 use crate::workspace::query::Node;
@@ -78,7 +78,8 @@ pub fn lines<'w>(workspace: &'w Workspace, service: &Service) -> Vec<Node<'w>> {
 
 /// Whether this call may be what sets the log up: one outside the workspace that is named for it.
 pub fn may_set_up(node: Node<'_>) -> bool {
-    let is_named = |name: &str| has_word(name, WORDS);
+    // A level is no logger.
+    let is_named = |name: &str| has_word(name, WORDS) && !has_word(name, &["level", "levels"]);
     let of_crate = |name: &str| CRATES.iter().any(|part| name.contains(part));
     match node.kind() {
         ExprKind::Method { name, .. } => is_named(name) && !matches!(node.receiver().map(Node::ty), Some(Definition::Type(_))),
@@ -92,13 +93,19 @@ pub fn may_set_up(node: Node<'_>) -> bool {
         ExprKind::Path(path) => match node.definition() {
             Definition::External(path) => {
                 let (owner, rest) = path.split_once("::").unwrap_or((&path, ""));
-                !is_facade(&path) && (of_crate(owner) || rest.split("::").any(is_named))
+                let leaves_it = is_facade(&path) || is_one_of(owner, PLAIN);
+                !leaves_it && (of_crate(owner) || rest.split("::").any(is_named))
             }
-            Definition::Unknown => path.iter().any(|name| is_named(name)),
+            // A plain name that is not called is a variable.
+            Definition::Unknown => (path.len() > 1 || is_called(node)) && path.iter().any(|name| is_named(name)),
             _ => false,
         },
         _ => false,
     }
+}
+
+fn is_called(path: Node<'_>) -> bool {
+    path.parent().is_some_and(|call| matches!(call.kind(), ExprKind::Call { callee, .. } if *callee == path.id))
 }
 
 /// Whether a path of `tracing`, `log` or a middleware writes lines or carries spans, and sets nothing up.
@@ -106,18 +113,28 @@ fn is_facade(path: &str) -> bool {
     let inside = |facade: &&str| path.strip_prefix(*facade).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
     let name = path.rsplit("::").next().unwrap_or(path);
     let sets = name.starts_with("set_") && name != "set_max_level";
-    FACADES.iter().any(|facade| inside(&facade)) && !sets
+    FACADES.iter().any(inside) && !sets
 }
 
 /// Something that runs at the service's start and cannot be looked into could set the log up: a framework, a crate that is not
 /// from crates.io, a macro on `main`, a file that does not parse.
 pub fn is_set_up_unseen(workspace: &Workspace, service: &Service, reach: &Reach) -> bool {
-    let unreadable = |path: &str| path.ends_with(".rs") || path.ends_with("Cargo.toml");
     let starting = starting(workspace, service);
     let at_start = |node: &Node<'_>| node.function().is_some_and(|function| starting.contains(&function));
-    workspace.problems.iter().any(|problem| unreadable(workspace.sources.path(problem.location.file).as_str()))
+    has_unreadable(workspace, service)
         || starting.iter().any(|function| has_own_attribute(workspace, *function))
         || reach.expressions(workspace).any(|node| is_of_unread_crate(node) || at_start(&node) && is_not_plain(node))
+}
+
+/// Whether a file does not parse in one of the packages that the service is built of.
+fn has_unreadable(workspace: &Workspace, service: &Service) -> bool {
+    let crates = workspace.binary(service).map(|binary| workspace.names.reach(binary)).unwrap_or_default();
+    let packages = crates.into_iter().map(|krate| &workspace.packages[workspace.names.crates[krate].package]);
+    let directories: Vec<_> = packages.map(|package| &package.directory).collect();
+    let files = workspace.problems.iter().map(|problem| workspace.sources.path(problem.location.file));
+    files
+        .filter(|path| path.extension() == Some("rs"))
+        .any(|path| directories.iter().any(|directory| path.starts_with(directory)))
 }
 
 /// Functions on the way from `main` to where the service serves.
@@ -153,7 +170,7 @@ pub fn is_of_unread_crate(node: Node<'_>) -> bool {
     if !matches!(node.kind(), ExprKind::Path(_) | ExprKind::Macro { .. } | ExprKind::Struct { .. }) {
         return false;
     }
-    let Some(path) = node.external() else { return false };
+    let Some(path) = node.external().filter(|path| !is_plain(path)) else { return false };
     let owner = path.split("::").next().unwrap_or_default();
     let is_it = |package: &str| package.replace('-', "_") == owner;
     node.packages().any(|package| {
@@ -169,10 +186,17 @@ pub fn is_not_plain(node: Node<'_>) -> bool {
         _ => return false,
     };
     match node.definition() {
-        Definition::External(path) => {
-            let owner = path.split("::").next().unwrap_or_default();
-            !PLAIN.iter().any(|known| owner == *known || known.strip_suffix('*').is_some_and(|start| owner.starts_with(start)))
-        }
+        Definition::External(path) => !is_plain(&path),
         _ => unknown_macro,
     }
+}
+
+/// Whether it belongs to a crate that leaves the log alone, or leaves it to its caller.
+fn is_plain(path: &str) -> bool {
+    let owner = path.split("::").next().unwrap_or_default();
+    is_one_of(owner, PLAIN) || is_one_of(owner, LOG_CRATES)
+}
+
+fn is_one_of(owner: &str, known: &[&str]) -> bool {
+    known.iter().any(|known| owner == *known || known.strip_suffix('*').is_some_and(|start| owner.starts_with(start)))
 }

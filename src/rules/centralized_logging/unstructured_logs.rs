@@ -26,7 +26,7 @@ crate::declare_rule! {
     /// ## Not reported when
     /// - anything that the binary reaches makes structured lines: `.json()`, a formatter, layer or logger of your own, a crate of logs that
     ///   is not known to write words (bunyan, logfmt, Stackdriver, OpenTelemetry, Loki, journald);
-    /// - something that is not known to leave the log alone stands in the function that sets it up;
+    /// - a layer of a crate that is not known stands beside it;
     /// - no service runs it: tools, other subcommands, tests.
     ///
     /// ## Source
@@ -91,11 +91,12 @@ fn is_wordy(path: &str) -> bool {
     LOG_CRATES.contains(&owner)
 }
 
-/// Nothing in the function that makes it could make something else of it.
+/// Nothing is put beside it, in the same function, that could be something else.
 fn is_plain_around(maker: Node<'_>) -> bool {
-    let body = maker.function().and_then(|function| maker.workspace.body(function));
-    let is_log = |node: Node<'_>| node.external().is_some_and(|path| is_wordy(&path));
-    body.is_some_and(|body| body.descendants().all(|node| is_log(node) || !is_not_plain(node)))
+    let Some(body) = maker.function().and_then(|function| maker.workspace.body(function)) else { return false };
+    let stacked = body.descendants().filter(|node| matches!(node.method(), Some("with" | "and_then"))).flat_map(Node::arguments);
+    let mut parts = stacked.flat_map(|part| std::iter::once(part).chain(part.binding()));
+    parts.all(|part| !part.descendants().any(is_not_plain))
 }
 
 /// Has tracing-subscriber write JSON, where it is built for it.

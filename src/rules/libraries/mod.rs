@@ -2,6 +2,7 @@
 
 mod blocking;
 mod logs;
+mod otlp;
 pub mod pools;
 
 use cargo_metadata::semver::Version;
@@ -10,6 +11,7 @@ use crate::workspace::query::Node;
 
 pub use blocking::{BLOCKING_CALLS, BLOCKING_CLIENTS, OWN_THREAD, RUNTIMES};
 pub use logs::{FACADES, FMT_MAKERS, LOG_CRATES, LOG_FILES, PLAIN, WORDY};
+pub use otlp::{HttpClient, Otlp};
 
 /// Methods of `reqwest::Client` that begin a request.
 pub const REQUEST_METHODS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "request"];

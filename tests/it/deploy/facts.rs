@@ -36,6 +36,7 @@ pub fn workspace() -> Workspace {
         published: true,
         version: None,
         features: Vec::new(),
+        feature_places: Vec::new(),
         default_features: true,
         optional: false,
         target: None,
