@@ -8,6 +8,7 @@ pub mod design_for_failure;
 mod images;
 pub mod libraries;
 pub mod lightweight_protocols;
+mod marks;
 mod paths;
 pub mod resiliency_patterns;
 pub mod security;
@@ -66,11 +67,20 @@ pub static ALL: &[&Rule] = &[
     &security::hardcoded_secret::RULE,
     &security::secret_logged::RULE,
     &security::sql_from_format::RULE,
+    &security::plaintext_between_services::RULE,
+    &security::unauthenticated_route::RULE,
     &security::container_as_root::RULE,
     &security::no_network_policy::RULE,
     &security::secret_in_image::RULE,
     &security::own_crypto::RULE,
     &centralized_logging::print_instead_of_log::RULE,
+    &centralized_logging::log_to_local_file::RULE,
+    &centralized_logging::no_subscriber::RULE,
+    &centralized_logging::unstructured_logs::RULE,
+    &centralized_logging::no_metrics::RULE,
+    &centralized_logging::trace_context_dropped::RULE,
+    &centralized_logging::no_request_span::RULE,
+    &centralized_logging::otlp_never_exports::RULE,
     &containers::no_container_image::RULE,
     &containers::several_services_in_one_container::RULE,
     &containers::no_health_check::RULE,

@@ -53,6 +53,16 @@ impl Reach {
         self.sorted.binary_search(&function).is_ok()
     }
 
+    /// Every expression of those functions, and of the constants.
+    pub fn expressions<'w>(&'w self, workspace: &'w Workspace) -> impl Iterator<Item = Node<'w>> {
+        let bodies = self.functions.iter().filter_map(|function| workspace.body(*function));
+        let values = self.constants.iter().filter_map(|&(file, index)| {
+            let id = workspace.rust[file].constants[index].value?;
+            Some(Node { workspace, file, id })
+        });
+        bodies.chain(values).flat_map(Node::descendants).filter(|node| self.runs(*node))
+    }
+
     /// Whether the process runs this expression. What stands neither in a function nor in a constant (an attribute, a macro
     /// among the items) runs with its file.
     pub fn runs(&self, node: Node<'_>) -> bool {

@@ -99,7 +99,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 }
 
 /// The type of a Service that is reached from outside the cluster.
-fn opened(door: &Object) -> Option<&Node> {
+pub fn opened(door: &Object) -> Option<&Node> {
     let kind = door.node.at(&["spec", "type"]).filter(|_| door.kind.value == "Service")?;
     let internal = |text: &str| text.to_ascii_lowercase().contains("internal");
     let is_internal =
