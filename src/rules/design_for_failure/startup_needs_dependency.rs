@@ -89,13 +89,11 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
         connects.extend(workspace.calls_to(path).map(|call| (call, *what)));
     }
     for (maker, methods, what) in BY_METHOD {
-        let called =
-            |fate: Vec<Node<'_>>| !fate.iter().any(|method| method.method().is_some_and(|name| TRIES_AGAIN.contains(&name)));
         for made in workspace.calls_to(maker) {
-            let found = made.fate(&|name| !methods.contains(&name)).methods;
-            if called(found.clone()) {
-                let connect = |method: &Node<'_>| method.method().is_some_and(|name| methods.contains(&name));
-                connects.extend(found.into_iter().filter(connect).map(|call| (call, *what)));
+            let called = made.fate(&|name| !methods.contains(&name)).methods;
+            let is = |call: &Node<'_>, names: &[&str]| call.method().is_some_and(|name| names.contains(&name));
+            if !called.iter().any(|call| is(call, TRIES_AGAIN)) {
+                connects.extend(called.into_iter().filter(|call| is(call, methods)).map(|call| (call, *what)));
             }
         }
     }

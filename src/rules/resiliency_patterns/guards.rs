@@ -64,6 +64,7 @@ const KNOWN: &[&str] = &[
     "tracing",
     "tracing_actix_web",
     "tracing_opentelemetry",
+    "tracing_subscriber",
     "utoipa_swagger_ui",
     "warp",
 ];
@@ -121,9 +122,11 @@ pub fn is_named(workspace: &Workspace, service: &Service, words: &[&str]) -> boo
 
 /// Whether something is put around requests whose code was not seen: a company's middleware, a parameter.
 pub fn has_unknown_layer(served: &Served<'_>) -> bool {
+    // `registry().with(layer)` is about logs.
+    let logs = |call: &Node<'_>| super::layers::root(*call).external().is_some_and(|path| path.starts_with("tracing_subscriber"));
     let applied =
         APPLY.iter().filter(|name| !matches!(**name, "push" | "and_then" | "service")).flat_map(|name| served.named(name));
-    applied.filter(|call| call.method().is_some()).flat_map(Node::arguments).any(|argument| {
+    applied.filter(|call| call.method().is_some() && !logs(call)).flat_map(Node::arguments).any(|argument| {
         let value = argument.peel();
         let value = super::layers::root(value);
         let outside = match value.definition() {

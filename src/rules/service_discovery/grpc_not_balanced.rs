@@ -1,11 +1,13 @@
 use super::address::address;
 use crate::declare_rule;
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
-use crate::rules::containers::workloads;
+use crate::rules::containers::workloads::{self, Workload};
 use crate::rules::resiliency_patterns::grpc;
+use crate::service::Protocol;
 use crate::workspace::kubernetes::Object;
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
+use crate::workspace::variables::Variable;
 use crate::workspace::{Location, Service, Workspace};
 
 declare_rule! {
@@ -35,6 +37,7 @@ declare_rule! {
     /// ## Not reported when
     /// - the address of the channel is not known: it is no literal, and no variable that the client's code names and a manifest of the service sets;
     /// - no Service of that name selects a Deployment that certainly runs as several pods, in Kubernetes manifests of this tree;
+    /// - what answers there is a service of this workspace that speaks something else;
     /// - the Service is headless (`clusterIP: None`), or an ExternalName;
     /// - something that the service reaches is called `balance_list`, `balance_channel` or `ginepro`;
     /// - a mesh is spoken of in any manifest: Istio, Linkerd, Cilium, Consul, Kuma.
@@ -96,10 +99,13 @@ fn hosts(workspace: &Workspace, service: &Service, made: Node<'_>) -> Vec<(Strin
         };
         found.extend(address(&name).map(|address| (address.host, None)));
         for (object, container) in workspace.containers_of(service) {
-            // `BILLING_URL` where the code reads it, or `config.billing_url`, with any prefix.
-            let is_it = |variable: &&crate::workspace::variables::Variable| {
+            // `BILLING_URL` where the code reads it, or `config.billing_url`, with any prefix; `config.url` may be any.
+            let is_it = |variable: &&Variable| {
                 let (variable, name) = (variable.name.to_ascii_uppercase(), name.to_ascii_uppercase());
-                variable == name || matches!(node.kind(), ExprKind::Field { .. }) && variable.ends_with(&format!("_{name}"))
+                variable == name
+                    || name.contains('_')
+                        && matches!(node.kind(), ExprKind::Field { .. })
+                        && variable.ends_with(&format!("_{name}"))
             };
             for variable in container.environment.iter().filter(is_it) {
                 let host = variable.value.as_deref().and_then(address);
@@ -134,7 +140,12 @@ fn balanced_by_connection<'w>(workspace: &'w Workspace, host: &str) -> Option<(&
         if text("clusterIP") == Some("None") || text("type") == Some("ExternalName") {
             return None;
         }
-        let mut behind = workloads::servers(workspace).filter(|workload| workloads::selects(door, workload.object, workload.pod));
+        let speaks = |workload: &Workload<'_>| {
+            let protocol = workload.service.and_then(|service| service.protocol.as_ref());
+            protocol.is_none_or(|protocol| protocol.value == Protocol::Grpc)
+        };
+        let mut behind = workloads::servers(workspace)
+            .filter(|workload| workloads::selects(door, workload.object, workload.pod) && speaks(workload));
         let replicas = behind.find_map(|workload| workloads::several_replicas(workspace, workload.object))?;
         Some((door, replicas))
     })

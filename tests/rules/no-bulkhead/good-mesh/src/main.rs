@@ -26,7 +26,7 @@ async fn main() -> std::io::Result<()> {
         .route("/v1/bills", get(bills))
         .route("/v1/debts", get(debts))
         .route("/v1/stock", get(stock).put(count))
-        .route("/v1/rates", get(rates))
+        .route("/v1/rates", get(rates).put(fix_rates))
         .route("/healthz", get(|| async { "ok" }))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(5)))
         .with_state(app);
@@ -55,12 +55,17 @@ async fn count(State(mut app): State<App>) -> Result<(), StatusCode> {
     app.stock.recount(clients::api::Query::default()).await.map(drop).map_err(|_| StatusCode::BAD_GATEWAY)
 }
 
-/// In a static, for one handler alone.
+static RATES: std::sync::LazyLock<reqwest::Client> = std::sync::LazyLock::new(|| {
+    reqwest::Client::builder().timeout(Duration::from_secs(1)).build().expect("an HTTP client")
+});
+
 async fn rates() -> Result<String, StatusCode> {
-    static RATES: std::sync::LazyLock<reqwest::Client> = std::sync::LazyLock::new(|| {
-        reqwest::Client::builder().timeout(Duration::from_secs(1)).build().expect("an HTTP client")
-    });
     let url = std::env::var("RATES_URL").map_err(|_| StatusCode::NOT_FOUND)?;
     let answer = RATES.get(url).send().await.map_err(|_| StatusCode::BAD_GATEWAY)?;
     answer.text().await.map_err(|_| StatusCode::BAD_GATEWAY)
+}
+
+async fn fix_rates() -> Result<(), StatusCode> {
+    let url = std::env::var("RATES_URL").map_err(|_| StatusCode::NOT_FOUND)?;
+    RATES.put(url).send().await.map(drop).map_err(|_| StatusCode::BAD_GATEWAY)
 }
