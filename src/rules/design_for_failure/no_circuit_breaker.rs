@@ -31,7 +31,8 @@ declare_rule! {
     /// or outlier detection of a mesh: `outlierDetection` of Istio's DestinationRule, Linkerd's failure accrual.
     ///
     /// ## Not reported when
-    /// - something that the service reaches, or a library it may use, is named for a circuit, a breaker or outliers (`failsafe`, `recloser`);
+    /// - something that the service reaches, or a library it may use, is named for a circuit, a breaker or outliers (`failsafe`, `recloser`), or
+    ///   for a list of hosts that are denied for a while;
     /// - a manifest of the tree speaks of outlier detection, a circuit breaker or failure accrual;
     /// - fewer than two handlers of routes or RPC methods, save those for health and metrics, certainly come to a call of the client;
     /// - the client is built for each request: that is the first thing to mend (`client-per-request`), a breaker needs what lasts;
@@ -45,7 +46,7 @@ declare_rule! {
 }
 
 /// In names of what stops calls to what is down.
-const BREAKERS: &[&str] = &["circuit", "breaker", "failsafe", "outlier", "recloser"];
+const BREAKERS: &[&str] = &["circuit", "breaker", "failsafe", "outlier", "recloser", "hostdeny"];
 /// The same, in manifests.
 const IN_MANIFESTS: &[&str] =
     &["outlierDetection", "outlier_detection", "circuitBreaker", "circuit-breaker", "circuit_breaker", "failure-accrual"];

@@ -1,4 +1,5 @@
 use super::guards::is_named;
+use super::requests::serves_probes_only;
 use crate::declare_rule;
 use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::edge::{has_front, opening};
@@ -35,11 +36,11 @@ declare_rule! {
     /// .http1_header_read_timeout(…)`. poem: `idle_timeout`. `axum::serve`, warp and rocket 0.5 have no such setting: put a proxy in front.
     ///
     /// ## Not reported when
-    /// - something that the service reaches is called `header_read_timeout`, `http1_header_read_timeout`, `idle_timeout` or `TokioTimer` (hyper 1
+    /// - something that the service reaches is called `header_read_timeout`, `http1_header_read_timeout`, `idle_timeout` or `TokioTimer` (hyper 1.12
     ///   then limits the head to 30 s by itself), or puts a timeout on what it reads (`tokio-io-timeout`, a listener of its own);
     /// - the framework has a limit by default: actix-web (5 s), dropshot; or its limits were not read: tonic, salvo, tide, ntex;
     /// - an Ingress, a Gateway, a mesh or a proxy stands in the tree, or a platform's file (`Procfile`, `fly.toml`): what is in front reads the heads;
-    /// - it binds an address of this machine alone;
+    /// - it binds an address of this machine alone, or all routes that are seen are for health checks and scrapes;
     /// - manifests run the service and open no way to it from outside;
     /// - the version is one whose source was not read.
     ///
@@ -68,7 +69,7 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     let Some(served) = workspace.served(service) else { return };
     let servers: Vec<&Server> =
         served.traffic().into_iter().filter(|server| never_limits(workspace.node(server.place), server)).collect();
-    let Some((server, others)) = servers.split_first() else { return };
+    let Some((server, others)) = servers.split_first().filter(|_| !serves_probes_only(&served)) else { return };
     if has_front(workspace) || is_inside(workspace, service) || is_named(workspace, service, LIMITS) {
         return;
     }

@@ -1,4 +1,5 @@
 use super::guards::{has_unknown_layer, is_named};
+use super::requests::serves_probes_only;
 use super::server_without_timeout::serves_streams_only;
 use crate::declare_rule;
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
@@ -88,7 +89,10 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     let runs = |server: &&Server| unlimited(server.framework) && server.shutdown != Shutdown::Unknown;
     let servers: Vec<&Server> = served.traffic().into_iter().filter(runs).collect();
     let in_front = || workspace.kubernetes.iter().any(|object| IN_MANIFESTS.iter().any(|word| mentions(&object.node, word)));
-    let Some((server, others)) = servers.split_first().filter(|_| !serves_streams_only(&served)) else { return };
+    let Some((server, others)) = servers.split_first().filter(|_| !serves_streams_only(&served) && !serves_probes_only(&served))
+    else {
+        return;
+    };
     if in_front() || runs_proxy(workspace, "envoy") || has_unknown_layer(&served) || is_named(workspace, service, LIMITS) {
         return;
     }

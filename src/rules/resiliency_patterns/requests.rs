@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::workspace::graph::Target;
-use crate::workspace::http::{Purpose, Served, purpose};
+use crate::workspace::http::{Purpose, Route, Served, purpose};
 use crate::workspace::names::{Definition, FunctionRef};
 use crate::workspace::query::Node;
 use crate::workspace::rust::Function;
@@ -67,11 +67,19 @@ pub fn reached_from(workspace: &Workspace, service: &Service, handler: FunctionR
     found
 }
 
+/// Whether a route is for health checks and scrapes alone.
+fn is_operational(route: &Route) -> bool {
+    !route.paths.is_empty() && route.paths.iter().all(|path| matches!(purpose(path), Purpose::Health | Purpose::Metrics))
+}
+
 /// Whether a function answers health checks and scrapes alone.
 pub fn is_probe(served: &Served<'_>, handler: FunctionRef) -> bool {
-    let is_operational = |path: &String| matches!(purpose(path), Purpose::Health | Purpose::Metrics);
-    let probes = served.routes.iter().filter(|route| !route.paths.is_empty() && route.paths.iter().all(is_operational));
-    probes.into_iter().any(|route| route.handlers.contains(&handler))
+    served.routes.iter().any(|route| is_operational(route) && route.handlers.contains(&handler))
+}
+
+/// Whether all routes that are seen are for health checks and scrapes: a worker's.
+pub fn serves_probes_only(served: &Served<'_>) -> bool {
+    !served.routes.is_empty() && served.routes.iter().all(|route| is_operational(route))
 }
 
 /// A method of a gRPC service: of a trait, taking tonic's `Request`.
