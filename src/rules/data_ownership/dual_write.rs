@@ -63,18 +63,9 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     let mut seen = HashSet::new();
     for handler in handlers(workspace, &served) {
         let reached = reached_from(workspace, service, handler);
-        let all = |nodes: &BTreeMap<FunctionRef, Vec<Node<'_>>>| {
-            reached
-                .iter()
-                .filter_map(|function| nodes.get(function))
-                .flatten()
-                .map(|node| (node.file, node.id))
-                .collect::<Vec<_>>()
-        };
-        let found = all(&sends).into_iter().find_map(|send| {
-            let send = workspace.node(send);
-            let writes = all(&writes).into_iter().map(|write| workspace.node(write));
-            Some((send, writes.into_iter().find(|write| !are_alternatives(send, *write))?))
+        let found = in_functions(&sends, &reached).find_map(|send| {
+            let write = in_functions(&writes, &reached).find(|write| !are_alternatives(send, *write))?;
+            Some((send, write))
         });
         let Some((send, write)) = found.filter(|(send, _)| seen.insert((send.file, send.id))) else { continue };
         let diagnostic = Diagnostic::new(
@@ -92,14 +83,20 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     }
 }
 
-fn by_function<'w>(nodes: impl Iterator<Item = Node<'w>>) -> BTreeMap<FunctionRef, Vec<Node<'w>>> {
-    let mut found: BTreeMap<FunctionRef, Vec<Node<'w>>> = BTreeMap::new();
+type ByFunction<'w> = BTreeMap<FunctionRef, Vec<Node<'w>>>;
+
+fn by_function<'w>(nodes: impl Iterator<Item = Node<'w>>) -> ByFunction<'w> {
+    let mut found = ByFunction::new();
     for node in nodes {
         if let Some(function) = node.function() {
             found.entry(function).or_default().push(node);
         }
     }
     found
+}
+
+fn in_functions<'w>(nodes: &ByFunction<'w>, functions: &[FunctionRef]) -> impl Iterator<Item = Node<'w>> {
+    functions.iter().filter_map(|function| nodes.get(function)).flatten().copied()
 }
 
 /// Messages given to a broker.

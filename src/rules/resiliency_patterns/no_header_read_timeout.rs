@@ -106,14 +106,16 @@ fn never_limits(maker: Node<'_>, server: &Server) -> bool {
     let methods = |name: &str| server.methods.iter().any(|place| maker.workspace.node(*place).method() == Some(name));
     match server.framework {
         Framework::Axum => between("axum", (0, 7), (0, 8)) && !has_own_listener(maker),
-        Framework::AxumServer => between("axum-server", (0, 6), (0, 8)),
+        Framework::AxumServer => between("axum-server", (0, 7), (0, 8)),
         Framework::Hyper => {
             (between("hyper", (0, 14), (0, 14)) || between("axum", (0, 5), (0, 6)) && version(maker, "hyper").is_none())
                 && !methods("http2_only")
         }
         Framework::HyperConnection => {
             let is_http2 = maker.external().is_some_and(|path| path.contains("http2"));
-            !is_http2 && !methods("http2_only") && (between("hyper", (0, 14), (0, 14)) || between("hyper", (1, 0), (1, 12)))
+            let known =
+                between("hyper", (0, 14), (0, 14)) || between("hyper", (1, 0), (1, 12)) || between("hyper-util", (0, 1), (0, 1));
+            known && !is_http2 && !methods("http2_only")
         }
         Framework::Warp => between("warp", (0, 3), (0, 4)),
         Framework::Rocket => between("rocket", (0, 5), (0, 5)),

@@ -106,17 +106,20 @@ type Seen = (Table, Location);
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let mut users: BTreeMap<usize, BTreeMap<usize, (&Service, Seen)>> = BTreeMap::new();
+    let services: Vec<&Service> =
+        workspace.services.iter().filter(|service| answers(workspace, service) && !is_job(service)).collect();
+    if services.len() < 2 {
+        return;
+    }
     let statements = statements(workspace).into_iter().filter(|found| matches!(found.verb, Verb::Read | Verb::Write));
     for statement in statements.filter(|found| !has_word(&found.table.name, INFRASTRUCTURE)) {
         let crates = statement.node.crates().map(|krate| (krate, statement.node.at()));
         let declared = statement.declared.and_then(|at| Some((crate_of(workspace, at)?, at)));
         for (krate, at) in crates.chain(declared) {
             let Some(library) = library(workspace, krate) else { continue };
-            for service in &workspace.services {
-                if answers(workspace, service) && !is_job(service) && workspace.runs(service, statement.node) {
-                    let seen = (statement.table.clone(), at);
-                    users.entry(library).or_default().entry(service.package).or_insert((service, seen));
-                }
+            for service in services.iter().filter(|service| workspace.runs(service, statement.node)) {
+                let seen = (statement.table.clone(), at);
+                users.entry(library).or_default().entry(service.package).or_insert((*service, seen));
             }
         }
     }
@@ -168,6 +171,7 @@ fn answers(workspace: &Workspace, service: &Service) -> bool {
         || serves(Protocol::Rest) && paths.any(|path| matches!(purpose(path), Purpose::Business | Purpose::GraphQl))
 }
 
+/// The crate that the file of a place is part of.
 fn crate_of(workspace: &Workspace, at: Location) -> Option<usize> {
     let file = index_of(&workspace.rust, at.file)?;
     let module = *workspace.names.modules_of(file, ModuleId::root()).first()?;
