@@ -1,5 +1,6 @@
 //! Practice 5: data ownership.
 
+mod collections;
 pub mod cross_owner_foreign_key;
 mod database;
 pub mod dual_write;
