@@ -384,6 +384,12 @@ fn values_are_followed_across_functions() {
         ("another crate", "fn main() { shared::tune(Client::new()).build(); }", "timeout build", 0),
         ("return", "fn main() { make().get(); } fn make() -> Client { Client::new() }", "get", 0),
         (
+            "a function that is called as its module is",
+            "use make::make; fn main() { make().get(); } mod make { pub fn make() -> crate::Client { crate::Client::new() } }",
+            "get",
+            0,
+        ),
+        (
             "field",
             "struct S { c: Client } fn main() { S { c: Client::new() }; } impl S { fn f(&self) { self.c.get(); } }",
             "get",

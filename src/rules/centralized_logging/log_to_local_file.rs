@@ -1,4 +1,4 @@
-use super::setup::{may_set_up, reach};
+use super::setup::{may_set_up, reach, set_ups};
 use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
 use crate::rules::libraries::{FMT_MAKERS, LOG_CRATES, LOG_FILES};
 use crate::workspace::query::Node;
@@ -102,7 +102,18 @@ fn goes_elsewhere(workspace: &Workspace, service: &Service) -> bool {
     let takes_lines = |name: &str| matches!(name, "on_event" | "log");
     let own = reach.functions().iter().map(|function| workspace.function(*function));
     own.into_iter().any(|function| function.of_trait.is_some() && takes_lines(&function.name))
-        || reach.expressions(workspace).any(leaves)
+        || reach
+            .expressions_where(
+                workspace,
+                |name| ELSEWHERE.contains(&name),
+                |path| {
+                    path.starts_with("opentelemetry")
+                        || FMT_MAKERS.contains(&path)
+                        || path.split("::").any(|name| ELSEWHERE.contains(&name))
+                },
+            )
+            .chain(set_ups(workspace, reach))
+            .any(leaves)
 }
 
 /// `tracing_subscriber::fmt()` that no writer is given to.

@@ -3,7 +3,6 @@ use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::rules::marks::{MESHES, are_in_manifests};
 use crate::rules::words::has_word;
 use crate::workspace::manifest::{Dependency, DependencyKind};
-use crate::workspace::query::Node;
 use crate::workspace::{Service, Workspace};
 
 crate::declare_rule! {
@@ -84,7 +83,7 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
         return;
     }
     let answers = |path: &str| path.starts_with('/') && has_word(path, &["metrics", "prometheus", "stats"]);
-    if served.reach.expressions(workspace).filter_map(Node::text).any(answers) {
+    if served.texts(answers).next().is_some() {
         return;
     }
     let diagnostic = Diagnostic::new("nothing measures this service", workspace.function_location(main), "starts no metrics")

@@ -83,7 +83,12 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     let instrumented = |name: &str| matches!(name, "instrument" | "tracing");
     let attributes = reach.functions().iter().flat_map(|function| &workspace.function(*function).attributes);
     let by_attribute = attributes.into_iter().any(|found| found.path.last().is_some_and(|name| instrumented(name)));
-    if by_attribute || reach.expressions(workspace).any(makes_span) || is_set_up_unseen(workspace, service, reach) {
+    if by_attribute
+        || reach
+            .expressions_where(workspace, |name| has_word(name, WORDS), |path| path.split("::").any(|name| has_word(name, WORDS)))
+            .any(makes_span)
+        || is_set_up_unseen(workspace, service, reach)
+    {
         return;
     }
     let mut diagnostic = Diagnostic::new(

@@ -1,4 +1,4 @@
-use super::setup::{is_set_up_unseen, lines, main, may_set_up, reach};
+use super::setup::{is_set_up_unseen, lines, main, reach, set_ups};
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
@@ -51,7 +51,7 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     let (Some(reach), Some(main)) = (reach(workspace, service), main(workspace, service)) else { return };
     let lines = lines(workspace, service);
     let Some(first) = lines.first() else { return };
-    if reach.expressions(workspace).any(may_set_up) || is_set_up_unseen(workspace, service, reach) {
+    if set_ups(workspace, reach).next().is_some() || is_set_up_unseen(workspace, service, reach) {
         return;
     }
     let mut diagnostic = Diagnostic::new(

@@ -76,6 +76,15 @@ pub fn lines<'w>(workspace: &'w Workspace, service: &Service) -> Vec<Node<'w>> {
     macros.filter(|node| workspace.runs(service, *node)).filter(is_facade).collect()
 }
 
+/// What a reach writes that may set the log up.
+pub fn set_ups<'w>(workspace: &'w Workspace, reach: &'w Reach) -> impl Iterator<Item = Node<'w>> {
+    let outside = |path: &str| {
+        let (owner, rest) = path.split_once("::").unwrap_or((path, ""));
+        CRATES.iter().any(|part| owner.contains(part)) || rest.split("::").any(|name| has_word(name, WORDS))
+    };
+    reach.expressions_where(workspace, |name| has_word(name, WORDS), outside).filter(|node| may_set_up(*node))
+}
+
 /// Whether this call may be what sets the log up: one outside the workspace that is named for it.
 pub fn may_set_up(node: Node<'_>) -> bool {
     // A level is no logger.
@@ -120,10 +129,20 @@ fn is_facade(path: &str) -> bool {
 /// from crates.io, a macro on `main`, a file that does not parse.
 pub fn is_set_up_unseen(workspace: &Workspace, service: &Service, reach: &Reach) -> bool {
     let starting = starting(workspace, service);
-    let at_start = |node: &Node<'_>| node.function().is_some_and(|function| starting.contains(&function));
+    let at_start = |function: &FunctionRef| workspace.body(*function).filter(|body| reach.runs(*body));
     has_unreadable(workspace, service)
         || starting.iter().any(|function| has_own_attribute(workspace, *function))
-        || reach.expressions(workspace).any(|node| is_of_unread_crate(node) || at_start(&node) && is_not_plain(node))
+        || names_unread_crate(workspace, reach)
+        || starting.iter().filter_map(at_start).flat_map(Node::descendants).any(is_not_plain)
+}
+
+/// Whether it names something of a crate that is not from crates.io, and is not known to leave the log alone.
+pub fn names_unread_crate(workspace: &Workspace, reach: &Reach) -> bool {
+    let dependencies = workspace.packages.iter().flat_map(|package| &package.dependencies);
+    let unread = dependencies.filter(|known| known.local.is_none() && !known.published);
+    let unread: HashSet<String> = unread.map(|known| known.package.replace('-', "_")).collect();
+    let of_unread = |path: &str| unread.contains(path.split("::").next().unwrap_or_default());
+    !unread.is_empty() && reach.expressions_where(workspace, |_| false, of_unread).any(is_of_unread_crate)
 }
 
 /// Whether a file does not parse in one of the packages that the service is built of.
@@ -166,7 +185,7 @@ fn has_own_attribute(workspace: &Workspace, function: FunctionRef) -> bool {
     item.attributes.iter().any(|attribute| starts(&attribute.path))
 }
 
-pub fn is_of_unread_crate(node: Node<'_>) -> bool {
+fn is_of_unread_crate(node: Node<'_>) -> bool {
     if !matches!(node.kind(), ExprKind::Path(_) | ExprKind::Macro { .. } | ExprKind::Struct { .. }) {
         return false;
     }

@@ -1,4 +1,4 @@
-use super::setup::{is_of_unread_crate, reach};
+use super::setup::{names_unread_crate, reach};
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::rules::libraries::REQUEST_METHODS;
 use crate::rules::paths::same_name;
@@ -69,14 +69,19 @@ const CRATES: &[&str] = &[
 ];
 
 fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
-    let Some(reach) = reach(workspace, service) else { return };
+    let (Some(served), Some(reach)) = (workspace.served(service), reach(workspace, service)) else { return };
     let exporter = |node: &Node<'_>| {
         let path = matches!(node.kind(), ExprKind::Path(_)).then(|| node.external()).flatten();
         path.is_some_and(|path| EXPORTERS.contains(&path.split("::").next().unwrap_or_default()))
     };
-    let Some(exporter) = reach.expressions(workspace).find(exporter) else { return };
+    let exports = |path: &str| EXPORTERS.contains(&path.split("::").next().unwrap_or_default());
+    let Some(exporter) = reach.expressions_where(workspace, |_| false, exports).find(exporter) else { return };
     let Some(call) = outbound(workspace, service) else { return };
-    if reach.expressions(workspace).any(|node| injects(node) || is_of_unread_crate(node)) {
+    let of_crate = |path: &str| CRATES.iter().any(|known| path.starts_with(known));
+    if served.texts(injecting).next().is_some()
+        || reach.expressions_where(workspace, injecting, of_crate).any(injects)
+        || names_unread_crate(workspace, reach)
+    {
         return;
     }
     let diagnostic = Diagnostic::new("this client calls a service without the trace that it is in", call.name_at(), "sends no `traceparent`")
@@ -115,11 +120,13 @@ fn calls_service(call: Node<'_>, service: &Service) -> bool {
     url.is_some_and(|url| url.descendants().any(|node| node.text().is_some_and(is_other)))
 }
 
+fn injecting(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    INJECTS.iter().any(|part| name.contains(part))
+}
+
 fn injects(node: Node<'_>) -> bool {
-    let named = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        INJECTS.iter().any(|part| name.contains(part))
-    };
+    let named = injecting;
     match node.kind() {
         ExprKind::Method { name, .. } => named(name),
         ExprKind::Path(path) | ExprKind::Struct { path, .. } | ExprKind::Macro { path, .. } => {

@@ -1,4 +1,4 @@
-use super::setup::{is_not_plain, may_set_up, reach};
+use super::setup::{is_not_plain, may_set_up, reach, set_ups};
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::libraries::{FMT_MAKERS, LOG_CRATES, WORDY};
 use crate::workspace::query::Node;
@@ -64,7 +64,17 @@ fn is_structured(workspace: &Workspace, service: &Service) -> bool {
     let makes_lines = |name: &str| matches!(name, "on_event" | "format_event" | "log" | "make_writer");
     let own = reach.functions().iter().map(|function| workspace.function(*function));
     own.into_iter().any(|function| function.of_trait.is_some() && makes_lines(&function.name))
-        || reach.expressions(workspace).any(makes_structure)
+        || reach
+            .expressions_where(workspace, structures, |path| {
+                path.starts_with("opentelemetry") || path.starts_with("tracing_subscriber::fmt")
+            })
+            .any(makes_structure)
+        || set_ups(workspace, reach).any(makes_structure)
+}
+
+/// Methods that say what lines look like.
+fn structures(name: &str) -> bool {
+    matches!(name, "json" | "event_format" | "map_event_format" | "flatten_event")
 }
 
 fn makes_structure(node: Node<'_>) -> bool {

@@ -1,8 +1,8 @@
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::rules::containers::shipped::is_elsewhere;
 use crate::rules::containers::workloads::{self, Workload};
+use crate::rules::edge::opened;
 use crate::rules::marks::{MESHES, are_in_manifests};
-use crate::rules::service_discovery::no_gateway::opened;
 use crate::rules::words::has_word;
 use crate::service::Tls;
 use crate::workspace::http::{Purpose, Route, Served, purpose};
@@ -127,8 +127,9 @@ fn asks(workspace: &Workspace, service: &Service, served: &Served<'_>) -> bool {
             path.iter().any(|name| named(name))
         }
         ExprKind::Method { name, .. } | ExprKind::Field { name, .. } => named(name),
-        _ => node.text().is_some_and(|text| text.len() < 40 && named(text)),
+        _ => false,
     };
+    let in_text = |text: &str| text.len() < 40 && named(text);
     let in_type = |ty: &Type| ty.path.iter().chain(ty.arguments.iter().flat_map(|ty| &ty.path)).any(|name| named(name));
     let functions = served.reach.functions().iter().map(|function| workspace.function(*function));
     let in_signature =
@@ -138,7 +139,10 @@ fn asks(workspace: &Workspace, service: &Service, served: &Served<'_>) -> bool {
     let mut dependencies =
         packages.flat_map(|package| &package.dependencies).filter(|dependency| dependency.kind == DependencyKind::Normal);
     let in_manifest = dependencies.any(|known| named(&known.package) || (known.local.is_none() && !known.published));
-    in_manifest || in_signature || served.reach.expressions(workspace).any(in_code)
+    in_manifest
+        || in_signature
+        || served.texts(in_text).next().is_some()
+        || served.reach.expressions_where(workspace, named, |_| false).any(in_code)
 }
 
 /// Whether something in front of it may: the manifests say so.

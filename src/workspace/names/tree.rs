@@ -3,7 +3,7 @@
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use rustc_hash::FxHashMap as HashMap;
 
-use super::{CrateId, ModuleIndex, ModuleNode, Names, RustIndex};
+use super::{CrateId, Item, ModuleIndex, ModuleNode, Names, RustIndex};
 use crate::workspace::Sources;
 use crate::workspace::rust::{ModuleId, Name, RustFile};
 
@@ -57,7 +57,7 @@ impl Tree<'_> {
             module,
             test,
             items: HashMap::default(),
-            modules: HashMap::default(),
+            values: HashMap::default(),
             globs: Vec::new(),
             opened: Vec::new(),
             opened_outside: Vec::new(),
@@ -88,7 +88,7 @@ impl Tree<'_> {
                 Some(self.module(child.name.clone(), Some(node), file, ModuleId::new(index), &inner, test))
             };
             if let Some(added) = added {
-                self.names.modules[node].modules.insert(child.name.clone(), added);
+                self.names.modules[node].items.insert(child.name.clone(), Item::Module(added));
             }
         }
         node
