@@ -3,7 +3,8 @@
 use super::graph::Graph;
 use super::manifest::{Dependency, DependencyKind, Package, Target, TargetKind};
 use super::names::{Definition, Names};
-use super::query::{Index, Node, Step};
+use super::query::{Node, Step};
+use super::search::Index;
 use super::service::Found;
 use super::{FileId, Service, Sources, Workspace, rust};
 
