@@ -9,7 +9,7 @@ use super::http::Place;
 use super::names::{CrateId, Definition, FunctionRef, RustIndex};
 use super::query::Node;
 use super::rust::{ExprId, ExprKind, Function, Name, Outline, RustFile, Segments};
-use super::{Location, Span, Workspace};
+use super::{Location, Workspace};
 use rustc_hash::FxHashMap as HashMap;
 
 /// Calls, methods, macros, struct literals and fields by the last segment of their name.
@@ -151,7 +151,7 @@ impl Workspace {
     pub fn nodes_of<'w>(&'w self, file: RustIndex, may: impl Fn(&str) -> bool + 'w) -> impl Iterator<Item = Node<'w>> {
         let facts = &self.rust[file];
         let node = move |id| Node { workspace: self, file, id };
-        let bodies = facts.bodies.iter().filter(move |body| may(facts.bodies.text(body.outline.span)));
+        let bodies = facts.bodies.iter().filter(move |body| may(body.source()));
         (0..facts.expressions.len())
             .map(move |id| node(ExprId::new(id)))
             .chain(bodies.flat_map(move |body| node(body.root()).whole_body()))
@@ -215,13 +215,11 @@ impl Workspace {
 
     /// The body of a function, unless no string literal in it is `worth` it.
     pub fn body_saying(&self, function: FunctionRef, worth: impl Fn(&str) -> bool) -> Option<Node<'_>> {
-        let bodies = &self.rust[function.file].bodies;
-        let may_be = |span: &Span| {
-            let text = bodies.text(*span);
-            // What an escape stands for, only the parser says.
-            text.contains('\\') || worth(text)
-        };
-        self.body_if(function, |outline| outline.texts.iter().any(may_be))
+        // What an escape stands for, only the parser says.
+        let may_be = |text: &str| text.contains('\\') || worth(text);
+        let body = self.body(function)?;
+        let waits = self.rust[function.file].bodies.around_id(body.id);
+        Some(body).filter(|_| waits.is_none_or(|waits| waits.texts().any(may_be)))
     }
 
     /// What a path means in a function.

@@ -18,8 +18,6 @@ const ROOM: usize = 4;
 /// The bodies of a file that could wait, in source order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Bodies {
-    /// The whole file; empty where no body waits.
-    text: Box<str>,
     all: Vec<Body>,
 }
 
@@ -28,6 +26,8 @@ pub struct Bodies {
 pub struct Body {
     pub function: FunctionId,
     pub outline: Outline,
+    /// From brace to brace.
+    source: Box<str>,
     #[serde(skip)]
     parsed: OnceLock<Parsed>,
 }
@@ -41,9 +41,9 @@ struct Parsed {
 }
 
 impl Bodies {
-    pub(super) fn new(text: &str, mut all: Vec<Body>) -> Self {
+    pub(super) fn new(mut all: Vec<Body>) -> Self {
         all.sort_by_key(|body| body.outline.span.start);
-        Self { text: if all.is_empty() { "" } else { text }.into(), all }
+        Self { all }
     }
 
     /// How far into the bodies' ids this one is; `None` for that of an expression elsewhere.
@@ -83,11 +83,6 @@ impl Bodies {
         self.expressions(body).iter().enumerate().map(move |(at, expr)| (ExprId::new(first + at), expr))
     }
 
-    /// The source at a place, such as a string literal of an outline.
-    pub fn text(&self, span: Span) -> &str {
-        &self.text[span.range()]
-    }
-
     /// What the parser says against bodies that were asked for.
     pub fn errors(&self) -> impl Iterator<Item = &(Span, String)> {
         self.all.iter().filter_map(|body| body.parsed.get()?.error.as_ref())
@@ -96,7 +91,7 @@ impl Bodies {
     fn expressions<'b>(&'b self, body: &'b Body) -> &'b [Expr] {
         let parse = || {
             let span = body.outline.span;
-            let (expressions, error) = lower::body(&self.text[span.range()], span, body.root(), body.function);
+            let (expressions, error) = lower::body(&body.source, span, body.root(), body.function);
             assert!(expressions.len() <= span.range().len() * ROOM, "more expressions than there is room for");
             Parsed { expressions, error }
         };
@@ -105,8 +100,20 @@ impl Bodies {
 }
 
 impl Body {
-    pub(super) fn new(function: FunctionId, outline: Outline) -> Self {
-        Self { function, outline, parsed: OnceLock::new() }
+    pub(super) fn new(function: FunctionId, outline: Outline, text: &str) -> Self {
+        let source = text[outline.span.range()].into();
+        Self { function, outline, source, parsed: OnceLock::new() }
+    }
+
+    /// From brace to brace.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// String literals, as they stand between their quotes.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let range = |span: &Span| span.start as usize - self.start()..span.end as usize - self.start();
+        self.outline.texts.iter().map(move |span| &self.source[range(span)])
     }
 
     /// The block itself.

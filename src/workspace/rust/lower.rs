@@ -15,6 +15,7 @@ pub(super) fn lower(file: FileId, text: &str, tokens: &Tokens, waiting: Vec<Outl
     let mut lowering = Lowering {
         out: RustFile { file, generated: is_generated(text), ..RustFile::default() },
         test: is_test(&tree.attrs),
+        text,
         waiting: waiting.into_iter().map(|outline| (outline.span.start, outline)).collect(),
         ..Lowering::default()
     };
@@ -28,7 +29,7 @@ pub(super) fn lower(file: FileId, text: &str, tokens: &Tokens, waiting: Vec<Outl
     });
     lowering.items(&tree.items);
     let Lowering { mut out, bodies, .. } = lowering;
-    out.bodies = Bodies::new(text, bodies);
+    out.bodies = Bodies::new(bodies);
     out.comments = tokens.comments.iter().map(|&(start, end)| comment(text, start as usize, end as usize)).collect();
     out
 }
@@ -61,7 +62,7 @@ fn block(input: ParseStream) -> syn::Result<syn::Block> {
 }
 
 /// State of one file's lowering; expressions are lowered in `lower_expr`, macros in `lower_macro`.
-pub(super) struct Lowering {
+pub(super) struct Lowering<'t> {
     pub out: RustFile,
     pub module: ModuleId,
     pub function: Option<FunctionId>,
@@ -72,12 +73,14 @@ pub(super) struct Lowering {
     pub first: usize,
     /// Where the parsed text starts in its file.
     offset: usize,
+    /// The whole file.
+    text: &'t str,
     /// Bodies that are not parsed yet, by where they start.
     waiting: HashMap<u32, Outline>,
     bodies: Vec<Body>,
 }
 
-impl Default for Lowering {
+impl Default for Lowering<'_> {
     fn default() -> Self {
         Self {
             out: RustFile::default(),
@@ -87,13 +90,14 @@ impl Default for Lowering {
             test: false,
             first: 0,
             offset: 0,
+            text: "",
             waiting: HashMap::default(),
             bodies: Vec::new(),
         }
     }
 }
 
-impl Lowering {
+impl Lowering<'_> {
     pub fn items(&mut self, items: &[syn::Item]) {
         for item in items {
             self.item(item);
@@ -274,7 +278,7 @@ impl Lowering {
         let start = self.span(block.brace_token.span.open()).start;
         match self.waiting.remove(&start) {
             Some(outline) => {
-                let body = Body::new(function, outline);
+                let body = Body::new(function, outline, self.text);
                 let root = body.root();
                 self.bodies.push(body);
                 root

@@ -5,7 +5,7 @@ use super::lower::{Lowering, join, name, segments};
 use super::lower_type::{bound_names, type_arguments, type_of};
 use crate::workspace::Span;
 
-impl Lowering {
+impl Lowering<'_> {
     /// Lowers an expression below the current parent.
     pub fn expr(&mut self, expr: &syn::Expr) -> ExprId {
         match expr {

@@ -24,7 +24,7 @@ pub const LOG_MACROS: &[&str] = &[
     "error_span",
 ];
 
-impl Lowering {
+impl Lowering<'_> {
     pub fn macro_call(&mut self, call: &syn::Macro) -> ExprId {
         self.node(|this| {
             let path = segments(&call.path);
