@@ -10,6 +10,9 @@ use rustc_hash::FxHashSet as HashSet;
 /// A value is followed to at most this many places: past that it is everywhere.
 const MAX_PLACES: usize = 400;
 
+/// Names that a router under construction is kept in one after the other.
+const MAX_CHAINS: usize = 8;
+
 /// What becomes of a value, as far as the workspace shows.
 #[derive(Debug, Default)]
 pub struct Fate<'w> {
@@ -37,6 +40,7 @@ impl<'w> Node<'w> {
                         Some(uses) => open.extend(uses),
                         None => {
                             fate.given.push(call);
+                            open.extend(call.state_uses());
                             // `Data::new(client)`, `ClientBuilder::new(client)`: what comes back holds the value.
                             if matches!(call.kind(), ExprKind::Call { .. }) {
                                 open.push(call);
@@ -81,6 +85,31 @@ impl<'w> Node<'w> {
             Definition::Type(ty) => Some(self.workspace.field_uses(ty, &position.to_string())),
             _ => None,
         }
+    }
+
+    /// Where handlers read what an axum router is given as its state here: the functions whose names stand in the chain that ends
+    /// in this `with_state`, and in what that chain begins with.
+    fn state_uses(self) -> Vec<Node<'w>> {
+        if self.method() != Some("with_state") {
+            return Vec::new();
+        }
+        let mut uses = Vec::new();
+        let mut chain = self.receiver();
+        for _ in 0..MAX_CHAINS {
+            let Some(end) = chain else { break };
+            let handlers = end.descendants().filter_map(|node| match (node.kind(), node.definition()) {
+                (ExprKind::Path(_), Definition::Function(function)) => Some(function),
+                _ => None,
+            });
+            for handler in handlers {
+                let states = self.workspace.function(handler).parameters.iter().filter(|taken| taken.ty.name() == Some("State"));
+                let names = states.filter_map(|state| state.name.as_deref());
+                let Some(body) = self.workspace.body(handler) else { continue };
+                uses.extend(names.flat_map(|name| body.descendants().filter(move |node| node.variable() == Some(name))));
+            }
+            chain = end.receivers().last().and_then(Node::binding);
+        }
+        uses
     }
 
     /// Where the constant or static is read whose value this is a part of.

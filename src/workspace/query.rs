@@ -16,6 +16,8 @@ pub struct Index {
     by_name: HashMap<Name, Vec<(RustIndex, ExprId)>>,
     /// Reads of fields by name; built when first asked for, as few audits need it.
     fields: OnceLock<HashMap<Name, Vec<(RustIndex, ExprId)>>>,
+    /// Paths that are handed on and not called, by their last segment; built when first asked for.
+    handed: OnceLock<HashMap<Name, Vec<(RustIndex, ExprId)>>>,
 }
 
 /// An expression of the workspace.
@@ -58,7 +60,7 @@ impl Index {
                 }
             }
         }
-        Self { by_name, fields: OnceLock::new() }
+        Self { by_name, fields: OnceLock::new(), handed: OnceLock::new() }
     }
 }
 
@@ -74,6 +76,23 @@ fn fields(rust: &[RustFile]) -> HashMap<Name, Vec<(RustIndex, ExprId)>> {
     fields
 }
 
+fn handed(rust: &[RustFile]) -> HashMap<Name, Vec<(RustIndex, ExprId)>> {
+    let mut handed: HashMap<Name, Vec<(RustIndex, ExprId)>> = HashMap::default();
+    for (file, facts) in rust.iter().enumerate() {
+        for expr in &facts.expressions {
+            let (ExprKind::Call { arguments, .. } | ExprKind::Method { arguments, .. }) = &expr.kind else { continue };
+            for &argument in arguments {
+                if let ExprKind::Path(path) = &facts.expr(argument).kind
+                    && let [_, .., name] = &path[..]
+                {
+                    handed.entry(name.clone()).or_default().push((file, argument));
+                }
+            }
+        }
+    }
+    handed
+}
+
 impl Workspace {
     /// Shipped calls, methods, macros and struct literals whose name ends in `name`, in path and source order.
     pub fn named<'w>(&'w self, name: &str) -> impl Iterator<Item = Node<'w>> + use<'w> {
@@ -86,6 +105,14 @@ impl Workspace {
     pub fn calls_to<'w>(&'w self, path: &'static str) -> impl Iterator<Item = Node<'w>> + use<'w> {
         let name = path.rsplit("::").next().unwrap_or(path);
         self.named(name).filter(move |node| node.external().is_some_and(|external| external == path))
+    }
+
+    /// Where the outside function at `path` is handed to a call as it is: `LazyLock::new(reqwest::Client::new)`.
+    pub fn handed_on<'w>(&'w self, path: &'static str) -> impl Iterator<Item = Node<'w>> + use<'w> {
+        let name = path.rsplit("::").next().unwrap_or(path);
+        let found = self.index.handed.get_or_init(|| handed(&self.rust)).get(name).map_or(&[][..], Vec::as_slice);
+        let nodes = found.iter().map(|&(file, id)| Node { workspace: self, file, id }).filter(|node| node.ships());
+        nodes.filter(move |node| node.external().is_some_and(|external| external == path))
     }
 
     /// Reads of fields of that name, in path and source order, in tests too.

@@ -33,6 +33,8 @@ crate::declare_rule! {
 
 const MAKERS: &[&str] = &[
     "tokio::sync::mpsc::unbounded_channel",
+    // std `sync/mpsc.rs`: "an infinite buffer".
+    "std::sync::mpsc::channel",
     "async_channel::unbounded",
     "flume::unbounded",
     "crossbeam_channel::unbounded",

@@ -99,6 +99,11 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             report(call, &format!("`{name}(true)`"), Some(fix), out);
         }
     }
+    // tiberius 0.12 `src/client/config.rs`: "the server certificate will not be validated".
+    let trusts = |call: &Node<'_>| {
+        call.arguments().next().is_none() && matches!(call.receiver().map(Node::ty), Some(Definition::External(ty)) if ty == "tiberius::Config")
+    };
+    workspace.methods("trust_cert").filter(trusts).for_each(|call| report(call, "`trust_cert()`", None, out));
     for name in ["set_verify", "cert_validation"] {
         for call in workspace.methods(name) {
             let none = call.arguments().next().filter(|argument| {
