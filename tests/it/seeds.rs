@@ -13,9 +13,9 @@ use cargo_msvc::deploy::config::DeployConfig;
 use cargo_msvc::deploy::{Target, edges, name_for_cluster, plan};
 use cargo_msvc::file_tree::FileTree;
 use cargo_msvc::lint::{self, Finding, Rule, Settings, Tier, own};
+use cargo_msvc::rules;
 use cargo_msvc::service::{Auth, Store};
 use cargo_msvc::workspace::load::{Memory, load_again};
-use cargo_msvc::rules;
 use serde::Deserialize;
 
 use crate::parallel;

@@ -164,9 +164,8 @@ fn cause(value: Node<'_>, handler: FunctionRef) -> Option<&'static str> {
 
 fn is_request_parameter(node: Node<'_>, handler: FunctionRef, name: &str) -> bool {
     // JSON of no type of its own promises nothing.
-    let is_untyped = |ty: &Type| {
-        matches!(ty.name(), Some("Json")) && ty.arguments.first().is_some_and(|inner| inner.name() == Some("Value"))
-    };
+    let is_untyped =
+        |ty: &Type| matches!(ty.name(), Some("Json")) && ty.arguments.first().is_some_and(|inner| inner.name() == Some("Value"));
     let is_request = |ty: &Type| ty.name().is_some_and(|name| REQUEST.contains(&name)) || is_untyped(ty);
     let item = node.workspace.function(handler);
     node.function() == Some(handler)

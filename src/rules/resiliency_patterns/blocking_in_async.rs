@@ -57,7 +57,8 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         // `Command::new("pdftotext").arg(file).output()`; `spawn` comes back at once.
         let by_std = |call: &Node<'_>| {
             let root = call.receivers().last().map(|root| root.binding().unwrap_or(root));
-            root.and_then(|root| root.receivers().last()?.external()).is_some_and(|path| path == "std::process::Command::new")
+            root.and_then(|root| root.receivers().last()?.external())
+                .is_some_and(|path| path.starts_with("std::process::Command::"))
         };
         let instead = "write `tokio::process::Command`, and `.await` it";
         let calls = workspace.methods(method).filter(by_std);

@@ -53,9 +53,10 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
                 continue;
             }
             let sent = request.fate(&|name| name != "send").methods.into_iter().filter(|sent| sent.method() == Some("send"));
-            let loops = sent.flat_map(awaited).filter_map(Node::parent).find_map(|awaited| {
-                attempts_around(awaited).filter(|attempts| goes_on(awaited, *attempts))
-            });
+            let loops = sent
+                .flat_map(awaited)
+                .filter_map(Node::parent)
+                .find_map(|awaited| attempts_around(awaited).filter(|attempts| goes_on(awaited, *attempts)));
             let Some(attempts) = loops.or_else(|| repeated(request)) else { continue };
             let Some(service) = workspace.run_by(request) else { continue };
             let body = request.function().and_then(|function| workspace.body(function)).unwrap_or(attempts);

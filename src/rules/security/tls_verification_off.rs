@@ -101,7 +101,8 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     }
     // tiberius 0.12 `src/client/config.rs`: "the server certificate will not be validated".
     let trusts = |call: &Node<'_>| {
-        call.arguments().next().is_none() && matches!(call.receiver().map(Node::ty), Some(Definition::External(ty)) if ty == "tiberius::Config")
+        call.arguments().next().is_none()
+            && matches!(call.receiver().map(Node::ty), Some(Definition::External(ty)) if ty == "tiberius::Config")
     };
     workspace.methods("trust_cert").filter(trusts).for_each(|call| report(call, "`trust_cert()`", None, out));
     for name in ["set_verify", "cert_validation"] {

@@ -65,9 +65,12 @@ pub fn in_documents(workspace: &Workspace, judge: &mut Judge) {
 pub fn in_code(workspace: &Workspace, worth: impl Fn(&str) -> bool, judge: &mut Judge) {
     for node in workspace.shipped_expressions() {
         let ExprKind::Literal(Literal::Str(value)) = node.kind() else { continue };
+        // What signs a request in: `"Bearer …"`.
+        let (value, bearer) = value.strip_prefix("Bearer ").map_or((&**value, false), |token| (token, true));
         if worth(value) && !is_for_show(node) {
             let at = node.at();
-            judge(written(&name_of(node), value, at.file, at.span));
+            let name = if bearer { "token".to_owned() } else { name_of(node) };
+            judge(written(&name, value, at.file, at.span));
         }
     }
 }
@@ -109,7 +112,13 @@ fn name_of(node: RustNode) -> String {
         // `"…".to_owned()`, `String::from("…")`, `SecretString::new("…")`: the same value in another type.
         ExprKind::Method { receiver, arguments, .. } if *receiver == node.id && arguments.is_empty() => name_of(parent),
         ExprKind::Call { callee, arguments } if arguments.len() == 1 => match last_name(node.with(*callee)).as_deref() {
-            Some("from" | "new") => name_of(parent),
+            Some("from" | "new" | "Some") => name_of(parent),
+            _ => String::new(),
+        },
+        // reqwest's: `basic_auth(user, Some(password))`, `bearer_auth(token)`.
+        ExprKind::Method { name, arguments, .. } if arguments.last() == Some(&node.id) => match &**name {
+            "basic_auth" => "password".to_owned(),
+            "bearer_auth" => "token".to_owned(),
             _ => String::new(),
         },
         _ => String::new(),

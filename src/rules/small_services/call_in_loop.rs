@@ -119,12 +119,8 @@ fn looped<'w>(send: Node<'w>, request: Node<'w>) -> Option<Node<'w>> {
                     }
                 }
                 let statement = send.ancestors().take_while(|node| node.id != body.id).last().unwrap_or(send);
-                let depends = request
-                    .parent()
-                    .into_iter()
-                    .chain([statement])
-                    .flat_map(Node::descendants)
-                    .any(|node| uses(node, &own));
+                let depends =
+                    request.parent().into_iter().chain([statement]).flat_map(Node::descendants).any(|node| uses(node, &own));
                 let mut words = over.descendants().filter_map(|node| node.last_name().or(node.variable()).or(field(node)));
                 let named = |name: &str| NO_ELEMENTS.iter().any(|word| name.to_ascii_lowercase().contains(word));
                 // A range counts, and a list that is written out has as many elements as the code says.

@@ -239,9 +239,11 @@ impl Routers {
             return;
         }
         // Everything else outside is a server or a wrapper: `axum::serve(listener, app)`, `run(app)`.
-        let is_own = matches!(call.kind(), ExprKind::Method { .. }) && !is_server_method(method)
-            || matches!(call.definition(), Definition::Other | Definition::Unknown);
-        self.all[id].escapes |= is_own && matches!(call.kind(), ExprKind::Call { .. } | ExprKind::Method { .. });
+        self.all[id].escapes |= match call.kind() {
+            ExprKind::Method { .. } => !is_server_method(method),
+            ExprKind::Call { .. } => matches!(call.definition(), Definition::Other | Definition::Unknown),
+            _ => false,
+        };
     }
 
     fn link(&mut self, child: usize, parent: Parent, prefix: String, known: bool) {
@@ -277,7 +279,8 @@ impl Routers {
                 Parent::ReceiverOf(method) => match self.of_method.get(method) {
                     Some(&parent) => self.collect(parent, path, seen, found, known),
                     None => {
-                        *known = false;
+                        // `rocket::build().mount("/", routes![…])`: nothing stands around rocket itself.
+                        *known &= router.framework == Framework::Rocket;
                         found.push(path);
                     }
                 },
