@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::{Check, Diagnostic, Level, Rule, Settings, own, suppress};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, rust};
 
 /// What a rule found, at the level the settings give it.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ pub fn run(workspace: &Workspace, rules: &[&'static Rule], settings: &Settings) 
 
     let mut report = Report::default();
     let mut sink = Sink { workspace, settings, findings: Vec::new() };
-    for problem in &workspace.problems {
+    for problem in workspace.problems.iter().cloned().chain(workspace.rust.iter().flat_map(rust::late_problems)) {
         let help = problem.help.clone().unwrap_or_else(|| "mend the file; what cannot be read is not audited".to_owned());
         sink.add(&own::UNREADABLE_FILE, Diagnostic::new(&problem.message, problem.location, "stopped here").help(help));
     }

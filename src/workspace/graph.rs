@@ -1,25 +1,38 @@
-//! Which functions mention which, and where each is used: built once, from what paths mean and from the types that are
-//! written down.
+//! Which functions mention which, and where each is used: from what paths mean and from the types that are written down.
+//!
+//! What a body names is told by its tokens, without the types of what methods are called on: that is enough to know what may
+//! run. What it means to the letter is worked out for the bodies that somebody asks about.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::Workspace;
+use super::http::Place;
 use super::names::{Definition, FunctionRef, RustIndex, TypeRef};
 use super::query::Node;
-use super::rust::{ExprId, ExprKind, FunctionId, Name, RustFile, Type};
+use super::rust::{ExprId, ExprKind, FunctionId, ModuleId, Name, Outline, RustFile, Segments, Type};
 
 /// Who mentions whom, in the whole workspace.
 #[derive(Debug, Default)]
 pub struct Graph {
-    /// By file, by function: what its body mentions, in source order.
-    functions: Vec<Vec<Vec<Mention>>>,
+    /// By file, by function: what it may lead to.
+    named: Vec<Vec<Box<[Target]>>>,
+    /// By file, by function: what its body mentions, in source order, once somebody asked.
+    mentions: Vec<Vec<OnceLock<Vec<Mention>>>>,
     /// By file, by constant.
     constants: Vec<Vec<Vec<Mention>>>,
     /// By file: macros among the items.
     items: Vec<Vec<Mention>>,
-    /// Where functions and constants are mentioned: by a path, or a method whose receiver's type is known.
-    places: HashMap<Target, Vec<(RustIndex, ExprId)>>,
+    /// Where functions and constants are mentioned in what is parsed with its file.
+    places: HashMap<Target, Vec<Place>>,
+    /// Bodies, by the functions and constants that their paths mean, and by the workspace's methods that they may call.
+    bodies: HashMap<Target, Vec<FunctionRef>>,
+    /// Bodies, by what their paths mean outside the workspace.
+    outside: BTreeMap<String, Vec<FunctionRef>>,
     /// Methods by name.
     methods: HashMap<Name, Vec<FunctionRef>>,
     /// Methods of a type, those of its traits too.
@@ -57,37 +70,99 @@ impl Graph {
             }
             graph.collect_methods(workspace, file, facts);
         }
-        let mentions: Vec<_> = workspace
-            .rust
-            .par_iter()
-            .enumerate()
-            .map(|(file, facts)| {
-                let of_body = |body: Option<ExprId>| match body {
-                    Some(id) => graph.mentions(Node { workspace, file, id }),
-                    None => Vec::new(),
-                };
-                let functions = facts.functions.iter().map(|function| {
-                    let mut found = of_body(function.body);
-                    let at = function.body.unwrap_or(ExprId::new(0));
-                    let node = Node { workspace, file, id: at };
-                    let types = function.parameters.iter().map(|parameter| &parameter.ty).chain(&function.returns);
-                    if function.body.is_some() {
-                        types.for_each(|ty| mentioned_types(node, ty, &mut found));
-                    }
-                    found
-                });
-                let constants = facts.constants.iter().map(|constant| of_body(constant.value));
-                let items = facts.item_macros.iter().flat_map(|id| of_body(Some(*id)));
-                (functions.collect(), constants.collect(), items.collect())
-            })
-            .collect();
-        for (functions, constants, items) in mentions {
-            graph.functions.push(functions);
-            graph.constants.push(constants);
-            graph.items.push(items);
+        let read = workspace.rust.par_iter().enumerate().map(|(file, facts)| graph.read(workspace, file, facts));
+        for (file, read) in read.collect::<Vec<_>>().into_iter().enumerate() {
+            for (target, place) in read.places {
+                graph.places.entry(target).or_default().push((file, place));
+            }
+            for (path, function) in read.outside {
+                graph.outside.entry(path).or_default().push(function);
+            }
+            graph.named.push(read.named);
+            graph.mentions.push(read.mentions);
+            graph.constants.push(read.constants);
+            graph.items.push(read.items);
         }
-        graph.collect_places();
+        graph.collect_bodies(workspace);
         graph
+    }
+
+    fn read(&self, workspace: &Workspace, file: RustIndex, facts: &RustFile) -> Read {
+        let mut read = Read::default();
+        // A file's functions name the same few things again and again.
+        let mut meanings: HashMap<(ModuleId, Segments), Definition> = HashMap::default();
+        let of_value = |id: ExprId| self.mentions(Node { workspace, file, id });
+        for (index, item) in facts.functions.iter().enumerate() {
+            let function = FunctionRef { file, function: FunctionId::new(index) };
+            let mut named = Vec::new();
+            let known = OnceLock::new();
+            match workspace.outline(function) {
+                Some(outline) => {
+                    let mut meaning = |path: &Segments| match &**path {
+                        [first, ..] if **first == *"Self" => workspace.meaning_in(function, path),
+                        _ => {
+                            let known = meanings.entry((item.module, path.clone()));
+                            known.or_insert_with(|| workspace.meaning_in(function, path)).clone()
+                        }
+                    };
+                    self.outlined(workspace, function, outline, &mut meaning, &mut named, &mut read.outside);
+                }
+                None => {
+                    let mentions = item.body.map(of_value).unwrap_or_default();
+                    named.extend(mentions.iter().map(|mention| mention.of.clone()));
+                    read.place(&mentions);
+                    known.get_or_init(|| mentions);
+                }
+            }
+            if item.body.is_some() {
+                let types = item.parameters.iter().map(|parameter| &parameter.ty).chain(&item.returns);
+                types.for_each(|ty| {
+                    types_in(&|path| workspace.meaning_in(function, path), ty, &mut |ty| named.push(Target::Type(ty)))
+                });
+            }
+            read.named.push(named.into());
+            read.mentions.push(known);
+        }
+        for constant in &facts.constants {
+            let mentions = constant.value.map(of_value).unwrap_or_default();
+            read.place(&mentions);
+            read.constants.push(mentions);
+        }
+        read.items = facts.item_macros.iter().flat_map(|id| of_value(*id)).collect();
+        read
+    }
+
+    /// What a body's tokens may lead to, and what they name outside.
+    fn outlined(
+        &self,
+        workspace: &Workspace,
+        function: FunctionRef,
+        outline: &Outline,
+        meaning: &mut dyn FnMut(&Segments) -> Definition,
+        named: &mut Vec<Target>,
+        outside: &mut Vec<(String, FunctionRef)>,
+    ) {
+        for path in &outline.paths {
+            match meaning(path) {
+                Definition::External(path) => outside.push((path, function)),
+                meaning => self.path(path, meaning, &|path| workspace.meaning_in(function, path), &mut |of| named.push(of)),
+            }
+        }
+        let methods = outline.methods.iter().filter(|name| self.methods.contains_key(*name));
+        named.extend(methods.map(|name| Target::Method(name.clone())));
+    }
+
+    fn collect_bodies(&mut self, workspace: &Workspace) {
+        for (file, functions) in self.named.iter().enumerate() {
+            for (index, named) in functions.iter().enumerate() {
+                let function = FunctionRef { file, function: FunctionId::new(index) };
+                if workspace.outline(function).is_some() {
+                    for target in named.iter().filter(|target| !matches!(target, Target::Type(_))) {
+                        self.bodies.entry(target.clone()).or_default().push(function);
+                    }
+                }
+            }
+        }
     }
 
     fn collect_methods(&mut self, workspace: &Workspace, file: RustIndex, facts: &RustFile) {
@@ -113,22 +188,7 @@ impl Graph {
             match node.kind() {
                 ExprKind::Path(path) | ExprKind::Struct { path, .. } | ExprKind::Macro { path, .. } => {
                     let mut push = |of| found.push(Mention { at: node.id, of });
-                    match node.definition() {
-                        Definition::Function(function) => push(Target::Function(function)),
-                        Definition::Type(ty) => push(Target::Type(ty)),
-                        Definition::Other | Definition::Unknown => match path.last() {
-                            Some(name) if self.constants_by_name.contains_key(name) => push(Target::Constant(name.clone())),
-                            // `T::new`, a method of a trait, a variant: `Enum::Variant` makes an `Enum`.
-                            Some(name) if path.len() > 1 => {
-                                push(Target::Method(name.clone()));
-                                if let Definition::Type(ty) = node.resolve(&path[..path.len() - 1]) {
-                                    push(Target::Type(ty));
-                                }
-                            }
-                            _ => {}
-                        },
-                        Definition::External(_) | Definition::Module(_) => {}
-                    }
+                    self.path(path, node.definition(), &|path| node.resolve(path), &mut push);
                 }
                 ExprKind::Method { receiver, name, turbofish, .. } => {
                     turbofish.iter().flat_map(|turbofish| &turbofish.0).for_each(|ty| mentioned_types(node, ty, &mut found));
@@ -141,6 +201,26 @@ impl Graph {
             }
         }
         found
+    }
+
+    /// What a path may lead to.
+    fn path(&self, path: &[Name], meaning: Definition, resolve: &dyn Fn(&[Name]) -> Definition, push: &mut dyn FnMut(Target)) {
+        match meaning {
+            Definition::Function(function) => push(Target::Function(function)),
+            Definition::Type(ty) => push(Target::Type(ty)),
+            Definition::Other | Definition::Unknown => match path {
+                [.., name] if self.constants_by_name.contains_key(name) => push(Target::Constant(name.clone())),
+                // `T::new`, a method of a trait, a variant: `Enum::Variant` makes an `Enum`.
+                [base @ .., name] if !base.is_empty() => {
+                    push(Target::Method(name.clone()));
+                    if let Definition::Type(ty) = resolve(base) {
+                        push(Target::Type(ty));
+                    }
+                }
+                _ => {}
+            },
+            Definition::External(_) | Definition::Module(_) => {}
+        }
     }
 
     fn method(&self, node: Node<'_>, receiver: Node<'_>, name: &Name, found: &mut Vec<Mention>) {
@@ -192,7 +272,8 @@ impl Graph {
             place.parent().filter(is_callee).unwrap_or(place)
         };
         let item = workspace.function(function);
-        let namesakes = item.owner.iter().flat_map(|_| workspace.methods(&item.name)).filter(|call| {
+        let has_self = item.parameters.first().is_some_and(|first| first.name.as_deref() == Some("self"));
+        let namesakes = has_self.then(|| workspace.methods(&item.name)).into_iter().flatten().filter(|call| {
             let of = call.receiver().map_or(Definition::Unknown, Node::ty);
             !matches!(of, Definition::External(_) | Definition::Type(_))
         });
@@ -200,8 +281,26 @@ impl Graph {
     }
 
     /// What a function mentions, in source order.
-    pub fn of(&self, function: FunctionRef) -> &[Mention] {
-        &self.functions[function.file][function.function.index()]
+    pub fn of(&self, workspace: &Workspace, function: FunctionRef) -> &[Mention] {
+        let body = || workspace.body(function).map(|body| self.mentions(body)).unwrap_or_default();
+        self.mentions[function.file][function.function.index()].get_or_init(body)
+    }
+
+    /// What a function may lead to: more than it mentions, as the types of what methods are called on are not asked for.
+    pub fn named(&self, function: FunctionRef) -> &[Target] {
+        &self.named[function.file][function.function.index()]
+    }
+
+    /// Functions with a path in their body that means just this, outside the workspace.
+    pub fn naming(&self, path: &str) -> &[FunctionRef] {
+        self.outside.get(path).map_or(&[], Vec::as_slice)
+    }
+
+    /// All such paths that start so.
+    pub fn outside_below<'g>(&'g self, start: &str) -> impl Iterator<Item = &'g str> {
+        let range = (Bound::Included(start.to_owned()), Bound::Unbounded);
+        let start = start.to_owned();
+        self.outside.range::<String, _>(range).map(|(path, _)| path.as_str()).take_while(move |path| path.starts_with(&start))
     }
 
     /// Functions that lead to one of `targets` by what is written down: callers, their callers, …; themselves too.
@@ -217,26 +316,51 @@ impl Graph {
 
     /// The paths and method calls that certainly mean this function or constant, in path and source order.
     pub fn places<'w>(&'w self, workspace: &'w Workspace, target: &Target) -> impl Iterator<Item = Node<'w>> + use<'w> {
-        self.places.get(target).into_iter().flatten().map(move |&(file, id)| Node { workspace, file, id })
-    }
-
-    fn collect_places(&mut self) {
-        for all in [&self.functions, &self.constants] {
-            for (file, mentions) in all.iter().enumerate() {
-                for mention in mentions.iter().flatten() {
-                    if matches!(mention.of, Target::Function(_) | Target::Constant(_)) {
-                        self.places.entry(mention.of.clone()).or_default().push((file, mention.at));
-                    }
-                }
-            }
+        let mut places = self.places.get(target).cloned().unwrap_or_default();
+        let mut bodies = self.bodies.get(target).cloned().unwrap_or_default();
+        if let Target::Function(function) = target {
+            let item = workspace.function(*function);
+            let method = item.owner.as_ref().map(|_| Target::Method(item.name.clone()));
+            bodies.extend(method.and_then(|method| self.bodies.get(&method)).into_iter().flatten());
         }
+        bodies.sort_unstable();
+        bodies.dedup();
+        for function in bodies {
+            let mentions = self.of(workspace, function).iter().filter(|mention| mention.of == *target);
+            places.extend(mentions.map(|mention| (function.file, mention.at)));
+        }
+        let mut nodes: Vec<Node<'w>> = places.into_iter().map(|(file, id)| Node { workspace, file, id }).collect();
+        nodes.sort_by_cached_key(|node| node.order());
+        nodes.into_iter()
+    }
+}
+
+/// What one file says.
+#[derive(Default)]
+struct Read {
+    named: Vec<Box<[Target]>>,
+    mentions: Vec<OnceLock<Vec<Mention>>>,
+    constants: Vec<Vec<Mention>>,
+    items: Vec<Mention>,
+    places: Vec<(Target, ExprId)>,
+    outside: Vec<(String, FunctionRef)>,
+}
+
+impl Read {
+    fn place(&mut self, mentions: &[Mention]) {
+        let certain = mentions.iter().filter(|mention| matches!(mention.of, Target::Function(_) | Target::Constant(_)));
+        self.places.extend(certain.map(|mention| (mention.of.clone(), mention.at)));
     }
 }
 
 /// Types of the workspace that a written type names, its arguments too.
-fn mentioned_types(node: Node<'_>, ty: &Type, found: &mut Vec<Mention>) {
-    if let Definition::Type(ty) = node.resolve(&ty.path) {
-        found.push(Mention { at: node.id, of: Target::Type(ty) });
+fn types_in(resolve: &dyn Fn(&[Name]) -> Definition, ty: &Type, found: &mut dyn FnMut(TypeRef)) {
+    if let Definition::Type(ty) = resolve(&ty.path) {
+        found(ty);
     }
-    ty.arguments.iter().for_each(|ty| mentioned_types(node, ty, found));
+    ty.arguments.iter().for_each(|ty| types_in(resolve, ty, found));
+}
+
+fn mentioned_types(node: Node<'_>, ty: &Type, found: &mut Vec<Mention>) {
+    types_in(&|path| node.resolve(path), ty, &mut |ty| found.push(Mention { at: node.id, of: Target::Type(ty) }));
 }

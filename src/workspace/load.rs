@@ -59,6 +59,7 @@ pub fn complaint(path: &Utf8Path, text: &str) -> Option<String> {
     let kind = walk::kind(path)?;
     let complain = || match parse(path, FileId::default(), kind, text) {
         Facts::Problem(problem) => Some(problem.message),
+        Facts::Rust(facts) => rust::problems_in_bodies(&facts).next().map(|problem| problem.message),
         _ => None,
     };
     let big = std::thread::Builder::new().stack_size(rust::STACK_SIZE);
@@ -71,7 +72,7 @@ pub fn complaint(path: &Utf8Path, text: &str) -> Option<String> {
 fn reach_of_binaries(workspace: &Workspace) -> HashMap<CrateId, Reach> {
     let crates = workspace.names.crates.par_iter().enumerate();
     let binaries = crates.filter(|(_, krate)| krate.kind == TargetKind::Bin);
-    binaries.map(|(id, _)| (id, Reach::of(workspace, id, &|_| Vec::new()))).collect()
+    binaries.map(|(id, _)| (id, Reach::of(workspace, id, &|_| None))).collect()
 }
 
 /// What one file amounts to.

@@ -4,20 +4,28 @@
 
 use std::sync::OnceLock;
 
+use super::http::Place;
 use super::manifest::{Package, TargetKind};
 use super::names::{CrateId, Definition, FunctionRef, ModuleIndex, RustIndex};
-use super::rust::{ExprId, ExprKind, Function, Literal, Name, RustFile};
-use super::{Location, Workspace};
+use super::rust::{ExprId, ExprKind, Function, Literal, Name, Outline, RustFile, Segments};
+use super::{Location, Span, Workspace};
 use rustc_hash::FxHashMap as HashMap;
 
-/// Calls, methods, macros and struct literals by the last segment of their name.
+/// Calls, methods, macros, struct literals and fields by the last segment of their name.
 #[derive(Debug, Default)]
 pub struct Index {
-    by_name: HashMap<Name, Vec<(RustIndex, ExprId)>>,
-    /// Reads of fields by name; built when first asked for, as few audits need it.
-    fields: OnceLock<HashMap<Name, Vec<(RustIndex, ExprId)>>>,
-    /// Paths that are handed on and not called, by their last segment; built when first asked for.
-    handed: OnceLock<HashMap<Name, Vec<(RustIndex, ExprId)>>>,
+    by_name: HashMap<Name, Named>,
+}
+
+/// What has one name.
+#[derive(Debug, Default)]
+struct Named {
+    /// Among the expressions that are parsed with their files.
+    parsed: Vec<Place>,
+    /// Bodies whose tokens say the name.
+    bodies: Vec<FunctionRef>,
+    /// Everything, in path and source order, once somebody asked: what is called, then what is read.
+    found: OnceLock<(Vec<Place>, Vec<Place>)>,
 }
 
 /// An expression of the workspace.
@@ -43,82 +51,156 @@ pub enum Step<'w> {
 
 impl Index {
     pub fn build(rust: &[RustFile]) -> Self {
-        let mut by_name: HashMap<Name, Vec<(RustIndex, ExprId)>> = HashMap::default();
+        let mut by_name: HashMap<Name, Named> = HashMap::default();
         for (file, facts) in rust.iter().enumerate() {
             for (id, expr) in facts.expressions.iter().enumerate() {
-                let name = match &expr.kind {
-                    ExprKind::Method { name, .. } => Some(name),
-                    ExprKind::Macro { path, .. } | ExprKind::Struct { path, .. } => path.last(),
-                    ExprKind::Call { callee, .. } => match &facts.expr(*callee).kind {
-                        ExprKind::Path(path) => path.last(),
-                        _ => None,
-                    },
+                let read = match &expr.kind {
+                    ExprKind::Field { name, .. } => Some(name),
                     _ => None,
                 };
-                if let Some(name) = name {
-                    by_name.entry(name.clone()).or_default().push((file, ExprId::new(id)));
+                let id = ExprId::new(id);
+                if let Some(name) = called(facts, &expr.kind).or(read) {
+                    by_name.entry(name.clone()).or_default().parsed.push((file, id));
+                }
+            }
+            for body in facts.bodies.iter().filter(|_| !facts.generated) {
+                let function = FunctionRef { file, function: body.function };
+                for name in &body.outline.names {
+                    by_name.entry(name.clone()).or_default().bodies.push(function);
                 }
             }
         }
-        Self { by_name, fields: OnceLock::new(), handed: OnceLock::new() }
+        Self { by_name }
     }
 }
 
-fn fields(rust: &[RustFile]) -> HashMap<Name, Vec<(RustIndex, ExprId)>> {
-    let mut fields: HashMap<Name, Vec<(RustIndex, ExprId)>> = HashMap::default();
-    for (file, facts) in rust.iter().enumerate() {
-        for (id, expr) in facts.expressions.iter().enumerate() {
-            if let ExprKind::Field { name, .. } = &expr.kind {
-                fields.entry(name.clone()).or_default().push((file, ExprId::new(id)));
-            }
-        }
+/// The name of what an expression calls or makes.
+fn called<'f>(facts: &'f RustFile, kind: &'f ExprKind) -> Option<&'f Name> {
+    match kind {
+        ExprKind::Method { name, .. } => Some(name),
+        ExprKind::Macro { path, .. } | ExprKind::Struct { path, .. } => path.last(),
+        ExprKind::Call { callee, .. } => match &facts.expr(*callee).kind {
+            ExprKind::Path(path) => path.last(),
+            _ => None,
+        },
+        _ => None,
     }
-    fields
 }
 
-fn handed(rust: &[RustFile]) -> HashMap<Name, Vec<(RustIndex, ExprId)>> {
-    let mut handed: HashMap<Name, Vec<(RustIndex, ExprId)>> = HashMap::default();
-    for (file, facts) in rust.iter().enumerate() {
-        for expr in &facts.expressions {
-            let (ExprKind::Call { arguments, .. } | ExprKind::Method { arguments, .. }) = &expr.kind else { continue };
-            for &argument in arguments {
-                if let ExprKind::Path(path) = &facts.expr(argument).kind
-                    && let [_, .., name] = &path[..]
-                {
-                    handed.entry(name.clone()).or_default().push((file, argument));
-                }
-            }
-        }
+impl Named {
+    fn found(&self, workspace: &Workspace, name: &str) -> &(Vec<Place>, Vec<Place>) {
+        self.found.get_or_init(|| {
+            let node = |(file, id): Place| Node { workspace, file, id };
+            let in_bodies = self.bodies.iter().filter_map(|function| workspace.body(*function)).filter(|body| body.ships());
+            let nodes = self.parsed.iter().map(|place| node(*place)).chain(in_bodies.flat_map(Node::whole_body));
+            let is_it = |node: &Node<'_>| match node.kind() {
+                ExprKind::Field { name: read, .. } => **read == *name,
+                kind => called(node.facts(), kind).is_some_and(|called| **called == *name),
+            };
+            let mut found: Vec<Node<'_>> = nodes.filter(is_it).collect();
+            found.sort_by_cached_key(|node| node.order());
+            let (read, called): (Vec<_>, Vec<_>) =
+                found.into_iter().partition(|node| matches!(node.kind(), ExprKind::Field { .. }));
+            let places = |nodes: Vec<Node<'_>>| nodes.into_iter().map(|node| (node.file, node.id)).collect();
+            (places(called), places(read))
+        })
     }
-    handed
 }
 
 impl Workspace {
     /// Shipped calls, methods, macros and struct literals whose name ends in `name`, in path and source order.
     pub fn named<'w>(&'w self, name: &str) -> impl Iterator<Item = Node<'w>> + use<'w> {
-        let found = self.index.by_name.get(name).map_or(&[][..], Vec::as_slice);
+        let found = self.index.by_name.get(name).map_or(&[][..], |named| &named.found(self, name).0);
         found.iter().map(|&(file, id)| Node { workspace: self, file, id }).filter(|node| node.ships())
     }
 
-    /// Shipped calls (or macros, or struct literals) of what stands outside the workspace at `path`:
+    /// Reads of fields of that name, in path and source order.
+    pub fn fields_named(&self, name: &str) -> impl Iterator<Item = Node<'_>> {
+        let found = self.index.by_name.get(name).map_or(&[][..], |named| &named.found(self, name).1);
+        found.iter().map(|&(file, id)| Node { workspace: self, file, id })
+    }
+
+    /// Shipped calls (or macros, or struct literals) of what stands outside the workspace at `path`, in path and source order:
     /// `reqwest::Client::new`, whatever the code imports it as.
-    pub fn calls_to<'w>(&'w self, path: &'static str) -> impl Iterator<Item = Node<'w>> + use<'w> {
+    pub fn calls_to<'w>(&'w self, path: &str) -> impl Iterator<Item = Node<'w>> + use<'w> {
         let name = path.rsplit("::").next().unwrap_or(path);
-        self.named(name).filter(move |node| node.external().is_some_and(|external| external == path))
+        let parsed = self.index.by_name.get(name).map_or(&[][..], |named| &named.parsed);
+        let parsed = parsed.iter().map(|&(file, id)| Node { workspace: self, file, id }).filter(|node| node.ships());
+        let bodies = self.graph.naming(path).iter().filter_map(|function| self.body(*function)).filter(|body| body.ships());
+        let nodes = parsed.chain(bodies.flat_map(Node::whole_body));
+        let is_it = |node: &Node<'w>| {
+            called(node.facts(), node.kind()).is_some() && node.external().is_some_and(|external| external == path)
+        };
+        let mut found: Vec<Node<'w>> = nodes.filter(is_it).collect();
+        found.sort_by_cached_key(|node| node.order());
+        found.into_iter()
     }
 
     /// Where the outside function at `path` is handed to a call as it is: `LazyLock::new(reqwest::Client::new)`.
-    pub fn handed_on<'w>(&'w self, path: &'static str) -> impl Iterator<Item = Node<'w>> + use<'w> {
+    pub fn handed_on<'w>(&'w self, path: &str) -> Vec<Node<'w>> {
         let name = path.rsplit("::").next().unwrap_or(path);
-        let found = self.index.handed.get_or_init(|| handed(&self.rust)).get(name).map_or(&[][..], Vec::as_slice);
-        let nodes = found.iter().map(|&(file, id)| Node { workspace: self, file, id }).filter(|node| node.ships());
-        nodes.filter(move |node| node.external().is_some_and(|external| external == path))
+        let bodies = self.graph.naming(path).iter().filter_map(|function| self.body(*function)).flat_map(Node::whole_body);
+        let parsed = self.rust.iter().enumerate().flat_map(|(file, facts)| {
+            (0..facts.expressions.len()).map(move |id| Node { workspace: self, file, id: ExprId::new(id) })
+        });
+        let is_it = |node: &Node<'w>| {
+            let written =
+                matches!(node.kind(), ExprKind::Path(path) if path.len() > 1 && path.last().is_some_and(|last| **last == *name));
+            let is_handed = |taker: Node<'w>| taker.arguments().any(|argument| argument.id == node.id);
+            written
+                && node.parent().is_some_and(is_handed)
+                && node.ships()
+                && node.external().is_some_and(|external| external == path)
+        };
+        parsed.chain(bodies).filter(is_it).collect()
     }
 
-    /// Reads of fields of that name, in path and source order, in tests too.
-    pub fn fields_named(&self, name: &str) -> impl Iterator<Item = Node<'_>> {
-        let found = self.index.fields.get_or_init(|| fields(&self.rust)).get(name).map_or(&[][..], Vec::as_slice);
-        found.iter().map(|&(file, id)| Node { workspace: self, file, id })
+    /// The same of everything outside below `path`: `tower::timeout::Timeout` for `…::new`.
+    pub fn calls_below<'w>(&'w self, path: &str) -> Vec<Node<'w>> {
+        self.graph.outside_below(path).flat_map(|known| self.calls_to(known)).collect()
+    }
+
+    /// Shipped string literals that `worth` says yes to, by file, those of bodies that were parsed late last.
+    pub fn texts<'w>(&'w self, worth: impl Fn(&str) -> bool + 'w) -> impl Iterator<Item = Node<'w>> {
+        self.rust.iter().enumerate().filter(|(_, facts)| !facts.generated).flat_map(move |(file, facts)| {
+            let parsed = (0..facts.expressions.len()).map(|id| Node { workspace: self, file, id: ExprId::new(id) });
+            let bodies = facts.bodies.iter().filter_map(|body| {
+                let function = FunctionRef { file, function: body.function };
+                self.body_saying(function, &worth)
+            });
+            let found = parsed.chain(bodies.flat_map(Node::whole_body));
+            found.filter(|node| node.text().is_some_and(&worth) && node.ships()).collect::<Vec<_>>()
+        })
+    }
+
+    /// Expressions of a file; of bodies that can wait only those whose source `may` hold what is looked for.
+    pub fn nodes_of<'w>(&'w self, file: RustIndex, may: impl Fn(&str) -> bool + 'w) -> impl Iterator<Item = Node<'w>> {
+        let facts = &self.rust[file];
+        let node = move |id| Node { workspace: self, file, id };
+        let bodies = facts.bodies.iter().filter(move |body| may(facts.bodies.text(body.outline.span)));
+        (0..facts.expressions.len())
+            .map(move |id| node(ExprId::new(id)))
+            .chain(bodies.flat_map(move |body| node(body.root()).whole_body()))
+    }
+
+    /// Paths in a file's code, as written.
+    pub fn paths_of(&self, file: RustIndex) -> impl Iterator<Item = &Segments> {
+        let facts = &self.rust[file];
+        let parsed = facts.expressions.iter().filter_map(|expr| match &expr.kind {
+            ExprKind::Path(path) | ExprKind::Macro { path, .. } | ExprKind::Struct { path, .. } => Some(path),
+            _ => None,
+        });
+        parsed.chain(facts.bodies.iter().flat_map(|body| &body.outline.paths))
+    }
+
+    /// The expression that stands just here, of those that `is_it` says yes to.
+    pub fn node_at(&self, at: Location, is_it: impl Fn(Node<'_>) -> bool) -> Option<Node<'_>> {
+        let file = super::names::index_of(&self.rust, at.file)?;
+        let facts = &self.rust[file];
+        let node = |id| Node { workspace: self, file, id };
+        let of_body = facts.bodies.around(at.span.start as usize).map(|body| node(body.root()).whole_body());
+        let found = of_body.into_iter().flatten().chain((0..facts.expressions.len()).map(|id| node(ExprId::new(id))));
+        found.into_iter().find(|node| node.at() == at && is_it(*node))
     }
 
     /// Shipped method calls by name, whatever the receiver.
@@ -129,14 +211,6 @@ impl Workspace {
     /// Shipped macro calls by name.
     pub fn macros<'w>(&'w self, name: &str) -> impl Iterator<Item = Node<'w>> + use<'w> {
         self.named(name).filter(|node| matches!(node.kind(), ExprKind::Macro { .. }))
-    }
-
-    /// Every shipped expression.
-    pub fn shipped_expressions(&self) -> impl Iterator<Item = Node<'_>> {
-        self.rust.iter().enumerate().flat_map(move |(file, facts)| {
-            let ids = (0..facts.expressions.len()).map(ExprId::new);
-            ids.map(move |id| Node { workspace: self, file, id }).filter(|node| node.ships())
-        })
     }
 
     pub fn function(&self, function: FunctionRef) -> &Function {
@@ -152,6 +226,35 @@ impl Workspace {
     /// Where a function's name stands.
     pub fn function_location(&self, function: FunctionRef) -> Location {
         self.rust[function.file].location(self.function(function).name_span)
+    }
+
+    /// What the tokens of a function's body say; `None` where the body was parsed with its file.
+    pub fn outline(&self, function: FunctionRef) -> Option<&Outline> {
+        let facts = &self.rust[function.file];
+        facts.bodies.around_id(self.function(function).body?).map(|body| &body.outline)
+    }
+
+    /// The body of a function, unless its tokens rule out what is looked for.
+    pub fn body_if(&self, function: FunctionRef, may: impl Fn(&Outline) -> bool) -> Option<Node<'_>> {
+        self.body(function).filter(|_| self.outline(function).is_none_or(may))
+    }
+
+    /// The body of a function, unless no string literal in it is `worth` it.
+    pub fn body_saying(&self, function: FunctionRef, worth: impl Fn(&str) -> bool) -> Option<Node<'_>> {
+        let bodies = &self.rust[function.file].bodies;
+        let may_be = |span: &Span| {
+            let text = bodies.text(*span);
+            // What an escape stands for, only the parser says.
+            text.contains('\\') || worth(text)
+        };
+        self.body_if(function, |outline| outline.texts.iter().any(may_be))
+    }
+
+    /// What a path means in a function.
+    pub fn meaning_in(&self, function: FunctionRef, path: &[Name]) -> Definition {
+        let item = self.function(function);
+        let Some(&module) = self.names.modules_of(function.file, item.module).first() else { return Definition::Unknown };
+        self.names.resolve(&self.rust, module, path, item.owner.as_ref())
     }
 
     /// The body of a function.
@@ -209,8 +312,20 @@ impl<'w> Node<'w> {
         })
     }
 
+    /// All of the body that this is in, where that was parsed late.
+    fn whole_body(self) -> impl Iterator<Item = Self> {
+        let found = self.facts().bodies.around_id(self.id).map(|body| self.facts().bodies.expressions_of(body));
+        found.into_iter().flatten().map(move |(id, _)| self.with(id))
+    }
+
+    /// Path and source order.
+    pub fn order(self) -> (RustIndex, u32, ExprId) {
+        let body = self.facts().bodies.around_id(self.id).map(|body| body.outline.span);
+        (self.file, body.unwrap_or(self.facts().expr(self.id).span).start, self.id)
+    }
+
     pub fn function(self) -> Option<FunctionRef> {
-        self.facts().expr(self.id).function.map(|function| FunctionRef { file: self.file, function })
+        self.facts().function_of(self.id).map(|function| FunctionRef { file: self.file, function })
     }
 
     /// Modules it is compiled in: several when crates share the file.

@@ -29,8 +29,9 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// What a binary runs, save what `leave_out` says of a function.
-    pub fn of(workspace: &Workspace, binary: CrateId, leave_out: &dyn Fn(FunctionRef) -> Vec<Range<ExprId>>) -> Self {
+    /// What a binary runs, save what `leave_out` says of a function. A function that it says something of is followed by what
+    /// it mentions to the letter, any other by what its tokens name.
+    pub fn of(workspace: &Workspace, binary: CrateId, leave_out: &LeaveOut<'_>) -> Self {
         let mut walk = Walk::new(workspace, binary);
         while let Some((target, by)) = walk.open.pop_front() {
             walk.follow(target, by, leave_out);
@@ -67,6 +68,9 @@ impl Reach {
         }
     }
 }
+
+/// Parts of a function that a process does not run.
+pub type LeaveOut<'a> = dyn Fn(FunctionRef) -> Option<Vec<Range<ExprId>>> + 'a;
 
 /// A process being followed from its `main`.
 struct Walk<'w> {
@@ -113,7 +117,7 @@ impl<'w> Walk<'w> {
         self.reach
     }
 
-    fn follow(&mut self, target: Target, by: CrateId, leave_out: &dyn Fn(FunctionRef) -> Vec<Range<ExprId>>) {
+    fn follow(&mut self, target: Target, by: CrateId, leave_out: &LeaveOut<'_>) {
         let graph = &self.workspace.graph;
         match target {
             Target::Function(function) => {
@@ -123,9 +127,12 @@ impl<'w> Walk<'w> {
                 if self.files.insert(function.file) {
                     self.mentioned(graph.of_items(function.file), krate);
                 }
-                let parts = leave_out(function);
+                let Some(parts) = leave_out(function) else {
+                    return self.open.extend(graph.named(function).iter().map(|named| (named.clone(), krate)));
+                };
                 let runs = |mention: &&Mention| !parts.iter().any(|part| part.contains(&mention.at));
-                self.open.extend(graph.of(function).iter().filter(runs).map(|mention| (mention.of.clone(), krate)));
+                let mentions = graph.of(self.workspace, function).iter().filter(runs);
+                self.open.extend(mentions.map(|mention| (mention.of.clone(), krate)));
                 if !parts.is_empty() {
                     self.reach.left_out.insert(function, parts);
                 }

@@ -6,10 +6,10 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet as HashSet;
 
 use super::graph::Target;
-use super::names::{Definition, FunctionRef};
+use super::names::{Definition, FunctionRef, TypeRef};
 use super::query::Node;
 use super::reach::Reach;
-use super::rust::{Attribute, ExprId, ExprKind, FunctionId};
+use super::rust::{Attribute, ExprId, ExprKind, FunctionId, RustFile, TypeItem};
 use super::service::Found;
 use super::{Location, Service, Workspace};
 
@@ -61,6 +61,8 @@ pub struct Mode {
     serving: Vec<Location>,
     /// The package of the binary.
     package: usize,
+    /// Enums of subcommands, as clap derives them.
+    subcommands: HashSet<Target>,
 }
 
 /// Words in the names of subcommands that start a service.
@@ -75,15 +77,18 @@ impl Mode {
         let serving: Vec<Location> =
             service.evidence.iter().filter(|found| !listens || serves(found)).map(|found| found.at).collect();
         let functions = serving.iter().filter_map(|at| function_at(workspace, *at));
-        Self { leading: workspace.graph.leading_to(workspace, functions), serving, package: service.package }
+        let leading = workspace.graph.leading_to(workspace, functions);
+        Self { leading, serving, package: service.package, subcommands: subcommands(workspace).map(Target::Type).collect() }
     }
 
     /// Parts of a function that this process does not run: the other arms of a `match` on the subcommand, and branches of
-    /// `main` that end the process.
-    pub fn left_out(&self, workspace: &Workspace, function: FunctionRef) -> Vec<Range<ExprId>> {
+    /// `main` that end the process. `None` for a function that is not on the way, and chooses nothing.
+    pub fn left_out(&self, workspace: &Workspace, function: FunctionRef) -> Option<Vec<Range<ExprId>>> {
         let leading = self.leading.contains(&function);
         let own = || workspace.crates_of(function).any(|krate| workspace.names.crates[krate].package == self.package);
-        let Some(body) = workspace.body(function).filter(|_| leading || own()) else { return Vec::new() };
+        // Elsewhere it is only by its name that an arm of a subcommand's `match` is told from the others.
+        let on_subcommand = |_: &_| workspace.graph.named(function).iter().any(|named| self.subcommands.contains(named));
+        let body = workspace.body_if(function, |outline| leading || on_subcommand(outline)).filter(|_| leading || own())?;
         let mut parts = Vec::new();
         let mut open = vec![body];
         while let Some(node) = open.pop() {
@@ -107,7 +112,7 @@ impl Mode {
             let other = branches.iter().zip(leads).filter(|(branch, leads)| !leads && (chooses || leading && ends(**branch)));
             parts.extend(other.map(|(branch, _)| range(*branch)));
         }
-        parts
+        (leading || !parts.is_empty()).then_some(parts)
     }
 
     fn leads(&self, node: Node<'_>) -> bool {
@@ -118,7 +123,7 @@ impl Mode {
             .iter()
             .any(|at| at.file == here.file && here.span.start <= at.span.start && at.span.end <= here.span.end);
         let leads = |function| {
-            node.workspace.graph.of(function).iter().any(|mention| {
+            node.workspace.graph.of(node.workspace, function).iter().any(|mention| {
                 range.contains(&mention.at)
                     && matches!(&mention.of, Target::Function(called) if *called != function && self.leading.contains(called))
             })
@@ -131,7 +136,10 @@ impl Mode {
 fn is_on_subcommand(node: Node<'_>) -> bool {
     let ExprKind::Match { on, .. } = node.kind() else { return false };
     let Definition::Type(ty) = node.with(*on).ty() else { return false };
-    let facts = &node.workspace.rust[ty.file];
+    is_subcommand(&node.workspace.rust[ty.file], ty.get(&node.workspace.rust))
+}
+
+fn is_subcommand(facts: &RustFile, item: &TypeItem) -> bool {
     let derives = |attribute: &Attribute| {
         let mut paths = attribute.arguments.iter().filter_map(|id| match &facts.expr(*id).kind {
             ExprKind::Path(path) => path.last(),
@@ -139,7 +147,14 @@ fn is_on_subcommand(node: Node<'_>) -> bool {
         });
         paths.any(|name| matches!(&**name, "Subcommand" | "Parser" | "StructOpt"))
     };
-    ty.get(&node.workspace.rust).attributes.iter().any(derives)
+    item.attributes.iter().any(derives)
+}
+
+fn subcommands(workspace: &Workspace) -> impl Iterator<Item = TypeRef> {
+    workspace.rust.iter().enumerate().flat_map(|(file, facts)| {
+        let types = facts.types.iter().enumerate().filter(|(_, item)| is_subcommand(facts, item));
+        types.map(move |(index, _)| TypeRef { file, index })
+    })
 }
 
 fn is_named_for_serving(arm: Node<'_>) -> bool {

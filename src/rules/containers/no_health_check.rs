@@ -69,8 +69,8 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     };
     // Paths that are compared by hand are read as texts. With neither, they are spelled in a way that we do not read.
     let by_hand = !is_grpc && served.routes.is_empty();
-    let is_path = |node: Node<'_>| node.text().is_some_and(|text| text.starts_with('/')) && !is_request(node);
-    if by_hand && (server.framework == Framework::Dropshot || !served.expressions().any(is_path)) {
+    let is_path = |text: &str| text.starts_with('/');
+    if by_hand && (server.framework == Framework::Dropshot || served.texts(is_path).all(is_request)) {
         return;
     }
     out.push(
@@ -100,10 +100,7 @@ fn has_route(served: &Served<'_>) -> bool {
             || route.handler_name.as_deref().is_some_and(named)
             || route.handlers.iter().any(|&handler| names_of(served.workspace, handler).any(named))
     });
-    by_route
-        || served.expressions().any(|node| {
-            node.text().is_some_and(|text| text.starts_with('/') && purpose(text) == Purpose::Health) && !is_request(node)
-        })
+    by_route || served.texts(|text| text.starts_with('/') && purpose(text) == Purpose::Health).any(|node| !is_request(node))
 }
 
 /// A handler's name and its module's: `health::get`.
@@ -130,10 +127,7 @@ fn has_grpc_health(served: &Served<'_>) -> bool {
     });
     implements
         || served.mentions("health_reporter")
-        || served.expressions().any(|node| {
-            node.path()
-                .is_some_and(|path| path.iter().any(|name| matches!(&**name, "tonic_health" | "HealthServer" | "HealthReporter")))
-        })
+        || served.names_path(|path| path.iter().any(|name| matches!(&**name, "tonic_health" | "HealthServer" | "HealthReporter")))
 }
 
 /// Crates that bring a route of their own.

@@ -100,7 +100,7 @@ fn dependency<'w>(served: &Served<'w>, route: &Route) -> Option<Node<'w>> {
         if let Some(call) = body.descendants().find(|node| asks(*node) && is_awaited_or_handed_on(*node)) {
             return Some(call);
         }
-        for mention in workspace.graph.of(function) {
+        for mention in workspace.graph.of(workspace, function) {
             if let Target::Function(called) = mention.of
                 && depth < MAX_DEPTH
                 // Another service's implementation of a trait is not this one's.

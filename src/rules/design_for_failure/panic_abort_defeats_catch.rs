@@ -2,6 +2,7 @@ use crate::declare_rule;
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::workspace::http::Served;
 use crate::workspace::query::Node;
+use crate::workspace::rust::Name;
 use crate::workspace::variables::Variable;
 use crate::workspace::{Location, Service, Workspace};
 
@@ -66,10 +67,9 @@ fn by_image(workspace: &Workspace, service: &Service) -> Option<Location> {
 }
 
 fn catcher<'w>(served: &Served<'w>) -> Option<Node<'w>> {
-    let by_layer = ["new", "custom"]
-        .into_iter()
-        .flat_map(|name| served.named(name))
-        .find(|node| node.path().is_some_and(|path| path.iter().any(|name| LAYERS.contains(&&**name))));
+    let is_layer = |path: &[Name]| path.iter().any(|name| LAYERS.contains(&&**name));
+    let makers = served.names_path(is_layer).then_some(["new", "custom"]).into_iter().flatten();
+    let by_layer = makers.flat_map(|name| served.named(name)).find(|node| node.path().is_some_and(is_layer));
     by_layer.or_else(|| CATCHERS.iter().flat_map(|name| served.named(name)).find(|node| is_caught(*node)))
 }
 

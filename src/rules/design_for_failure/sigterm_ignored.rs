@@ -128,11 +128,7 @@ fn never_ends(served: &Served<'_>, out: &mut Vec<Diagnostic>) {
 
 fn handles_termination(served: &Served<'_>) -> bool {
     let names = |name: &str| name.contains("SIGTERM") || name == "TERM_SIGNALS" || name == "terminate" || name == "Term";
-    served.expressions().any(|node| match node.kind() {
-        ExprKind::Path(path) => path.iter().any(|name| names(name)),
-        ExprKind::Macro { path, .. } => path.last().is_some_and(|name| &**name == "signal_hook"),
-        _ => false,
-    })
+    served.names_path(|path| path.iter().any(|name| names(name)) || path.last().is_some_and(|name| &**name == "signal_hook"))
 }
 
 /// `ctrlc` with its feature `termination` handles SIGTERM.

@@ -127,5 +127,5 @@ fn is_versioned_otherwise(served: &Served<'_>) -> bool {
             // A prefix that is put in front elsewhere.
             || text.len() < 40 && (text.starts_with("/v") || text.starts_with("/api/v")) && text.split('/').any(is_version)
     };
-    served.expressions().any(|node| node.text().is_some_and(in_text))
+    served.texts(in_text).next().is_some()
 }

@@ -32,7 +32,7 @@ pub fn per_request_functions(
         if calls == MAX_CALLS || workspace.function(function).name.contains("cache") {
             continue;
         }
-        for mention in workspace.graph.of(function) {
+        for mention in workspace.graph.of(workspace, function) {
             let Target::Function(called) = mention.of else { continue };
             let at = Node { workspace, file: function.file, id: mention.at };
             if workspace.runs(service, at) && follow(at) {

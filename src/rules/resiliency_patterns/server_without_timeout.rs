@@ -140,9 +140,9 @@ fn has_timeout(served: &Served<'_>) -> bool {
     applied
         || built
         || beside
-        || served.expressions().any(|node| {
-            matches!(node.kind(), crate::workspace::rust::ExprKind::Call { .. })
-                && node.external().is_some_and(|path| types.iter().any(|ty| path.starts_with(ty)))
+        || types.iter().flat_map(|ty| served.workspace.calls_below(ty)).any(|call| {
+            matches!(call.kind(), crate::workspace::rust::ExprKind::Call { .. })
+                && call.function().is_some_and(|function| served.reach.contains(function))
         })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::workspace::compose::Compose;
 use crate::workspace::query::Node as RustNode;
-use crate::workspace::rust::{ExprKind, Literal};
+use crate::workspace::rust::ExprKind;
 use crate::workspace::variables::Variable;
 use crate::workspace::yaml::Node;
 use crate::workspace::{FileId, Location, Span, Workspace};
@@ -63,16 +63,18 @@ pub fn in_documents(workspace: &Workspace, judge: &mut Judge) {
 
 /// Hands the string literals of code that ships to `judge`, those that `worth` says yes to: few are worth asking for a name.
 pub fn in_code(workspace: &Workspace, worth: impl Fn(&str) -> bool, judge: &mut Judge) {
-    for node in workspace.shipped_expressions() {
-        let ExprKind::Literal(Literal::Str(value)) = node.kind() else { continue };
-        // What signs a request in: `"Bearer …"`.
-        let (value, bearer) = value.strip_prefix("Bearer ").map_or((&**value, false), |token| (token, true));
-        if worth(value) && !is_for_show(node) {
-            let at = node.at();
-            let name = if bearer { "token".to_owned() } else { name_of(node) };
-            judge(written(&name, value, at.file, at.span));
-        }
+    for node in workspace.texts(|text| worth(plain(text))).filter(|node| !is_for_show(*node)) {
+        let at = node.at();
+        let text = node.text().unwrap_or_default();
+        let value = plain(text);
+        let name = if value.len() < text.len() { "token".to_owned() } else { name_of(node) };
+        judge(written(&name, value, at.file, at.span));
     }
+}
+
+/// Without what stands before a token that signs a request in: `"Bearer …"`.
+fn plain(text: &str) -> &str {
+    text.strip_prefix("Bearer ").unwrap_or(text)
 }
 
 fn written<'a>(name: &'a str, value: &'a str, file: FileId, span: Span) -> Written<'a> {
@@ -86,8 +88,7 @@ fn of_variable(variable: &Variable, file: FileId) -> Written<'_> {
 /// Inside a function that makes examples or what tests need.
 fn is_for_show(node: RustNode) -> bool {
     const WORDS: &[&str] = &["test", "tests", "example", "sample", "mock", "dummy", "fake", "fixture", "demo"];
-    let facts = node.facts();
-    let function = facts.expr(node.id).function.map(|function| &facts.function(function).name);
+    let function = node.function().map(|function| &node.workspace.function(function).name);
     function.is_some_and(|name| name.split('_').any(|word| WORDS.contains(&word)))
 }
 

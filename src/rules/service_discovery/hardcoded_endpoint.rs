@@ -4,7 +4,7 @@ use super::address::{Address, address};
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
-use crate::workspace::rust::{ExprId, ExprKind, Literal};
+use crate::workspace::rust::ExprKind;
 
 crate::declare_rule! {
     /// The address of another system is written into the code.
@@ -61,15 +61,9 @@ const CONSTRUCTORS: &[&str] = &["new", "from_str", "parse_url", "create_pool", "
 const MAX_STEPS: usize = 64;
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    for (file, facts) in workspace.rust.iter().enumerate() {
-        for (index, expr) in facts.expressions.iter().enumerate() {
-            let ExprKind::Literal(Literal::Str(text)) = &expr.kind else { continue };
-            let Some(address) = address(text).filter(Address::moves) else { continue };
-            let literal = Node { workspace, file, id: ExprId::new(index) };
-            if literal.ships() {
-                out.extend(finding(literal, &address));
-            }
-        }
+    let moves = |text: &str| address(text).filter(Address::moves);
+    for literal in workspace.texts(|text| moves(text).is_some()) {
+        out.extend(literal.text().and_then(moves).and_then(|address| finding(literal, &address)));
     }
 }
 

@@ -2,9 +2,8 @@ use super::address::{Address, address};
 use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::chosen::is_chosen;
 use crate::rules::words::has_word;
-use crate::workspace::names::index_of;
 use crate::workspace::query::Node;
-use crate::workspace::rust::{ExprId, ExprKind};
+use crate::workspace::rust::ExprKind;
 use crate::workspace::service::EnvVar;
 use crate::workspace::settings::Format;
 use crate::workspace::variables::Variable;
@@ -149,10 +148,7 @@ fn is_set(workspace: &Workspace, name: &str) -> bool {
 
 /// The call that reads a variable; `None` for clap's attributes.
 fn node_at<'w>(workspace: &'w Workspace, variable: &EnvVar) -> Option<Node<'w>> {
-    let file = index_of(&workspace.rust, variable.at.file)?;
-    let ids = (0..workspace.rust[file].expressions.len()).map(ExprId::new);
-    ids.map(|id| Node { workspace, file, id })
-        .find(|node| node.at() == variable.at && matches!(node.kind(), ExprKind::Call { .. }))
+    workspace.node_at(variable.at, |node| matches!(node.kind(), ExprKind::Call { .. }))
 }
 
 /// `env::var(NAME).unwrap_or…(…)` becomes `env::var(NAME).expect(…)`.

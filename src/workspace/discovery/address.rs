@@ -6,7 +6,7 @@ use crate::workspace::Workspace;
 use crate::workspace::names::Definition;
 use crate::workspace::query::Node;
 use crate::workspace::reach::Reach;
-use crate::workspace::rust::{ExprKind, Literal, TypeKind};
+use crate::workspace::rust::{ExprKind, Literal, Name, Outline, TypeKind};
 use crate::workspace::service::Found;
 
 /// Expressions are followed through at most this many bindings, fields and calls.
@@ -27,13 +27,21 @@ const BINDERS: &[(&str, &str)] = &[
 /// Methods likewise, and the crate of the value they are called on.
 const BINDING_METHODS: &[&str] = &["bind", "bind_rustls", "bind_openssl", "listen", "bind_auto_h2c"];
 
+/// Methods that take the address to serve on, of warp and tonic.
+const SERVING_METHODS: &[&str] = &["run", "bind_with_graceful_shutdown", "serve", "serve_with_shutdown"];
+
 /// Words that name a second listener, which is not for callers.
 const SIDE: &[&str] = &["metric", "admin", "health", "prometheus", "debug", "internal", "probe", "pprof", "monitor", "telemetry"];
 
 /// The traffic port. Where several ports are bound, one that is not named for metrics or health, nearest to `main`.
 pub fn traffic_port(workspace: &Workspace, reached: &Reach, helpers: &Helpers, knobs: &Knobs) -> Option<Found<u16>> {
     let evaluator = Evaluator { workspace, helpers, knobs };
-    let bodies = reached.functions().iter().filter_map(|function| workspace.body(*function));
+    let may_bind = |outline: &Outline| {
+        let binds = |path: &[Name]| matches!(path, [.., base, name] if BINDERS.contains(&(&**base, &**name)));
+        outline.paths.iter().any(|path| binds(path))
+            || outline.methods.iter().any(|name| BINDING_METHODS.contains(&&**name) || SERVING_METHODS.contains(&&**name))
+    };
+    let bodies = reached.functions().iter().filter_map(|function| workspace.body_if(*function, may_bind));
     let mut found: Vec<Evaluated> = bodies.flat_map(Node::descendants).filter_map(|node| evaluator.bound(node)).collect();
     // Stable: ties stay in the order found.
     found.sort_by_key(|evaluated| evaluated.side);

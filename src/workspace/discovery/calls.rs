@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::environment::constant_text;
 use crate::workspace::Workspace;
-use crate::workspace::names::{Definition, FunctionRef};
+use crate::workspace::names::FunctionRef;
 use crate::workspace::reach::Reach;
 use crate::workspace::service::Found;
 
@@ -16,12 +16,10 @@ const MAKERS: &[&str] = &["new", "over_tls"];
 /// Services whose stack of calls a binary makes, by name.
 pub fn calls(workspace: &Workspace, reached: &Reach) -> Vec<Found<String>> {
     let mut found = BTreeMap::new();
-    let made = MAKERS.iter().flat_map(|name| workspace.named(name));
-    for node in made.filter(|node| reached.runs(*node)) {
-        let Definition::Function(function) = node.definition() else { continue };
-        if is_stack(workspace, function)
-            && let Some(name) = node.arguments().next().and_then(constant_text)
-        {
+    let makers = MAKERS.iter().flat_map(|name| workspace.graph.methods(&(*name).into())).copied();
+    let makers = makers.filter(|method| is_stack(workspace, *method));
+    for node in makers.flat_map(|maker| workspace.results_of(maker)).filter(|node| reached.runs(*node)) {
+        if let Some(name) = node.arguments().next().and_then(constant_text) {
             found.entry(name).or_insert(node.at());
         }
     }

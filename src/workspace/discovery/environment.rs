@@ -14,7 +14,11 @@ use crate::workspace::{Location, Workspace};
 const READERS: &[&str] = &["std::env::var", "std::env::var_os", "dotenv::var", "dotenvy::var"];
 
 /// Functions of the workspace that read the variable that one of their parameters names: `fn env_or(name, default)`.
-pub struct Helpers(HashMap<FunctionRef, Helper>);
+pub struct Helpers {
+    known: HashMap<FunctionRef, Helper>,
+    /// Reads of variables in code that ships, with their defaults: by function, in source order.
+    read: HashMap<FunctionRef, Vec<(String, Option<String>, Location)>>,
+}
 
 struct Helper {
     /// Index of the parameter that names the variable.
@@ -48,7 +52,17 @@ impl Helpers {
                 found.entry(function).or_insert(Helper { name, fallback: fallback(node, &index) });
             }
         }
-        Self(found)
+        let mut helpers = Self { known: found, read: HashMap::new() };
+        let by_helper = helpers.known.keys().flat_map(|helper| workspace.results_of(*helper));
+        let mut nodes: Vec<Node<'_>> = reads(workspace).chain(by_helper).collect();
+        nodes.sort_by_cached_key(|node| node.order());
+        nodes.dedup_by_key(|node| (node.file, node.id));
+        for node in nodes {
+            if let (Some(function), Some((name, default))) = (node.function(), read(node, &helpers)) {
+                helpers.read.entry(function).or_default().push((name, default, node.at()));
+            }
+        }
+        helpers
     }
 }
 
@@ -63,13 +77,15 @@ pub fn variables(workspace: &Workspace, reached: &Reach, helpers: &Helpers) -> B
         let secret = is_secret(&name);
         found.entry(name.clone()).or_insert(EnvVar { name, default, secret, at });
     };
-    let bodies = reached.functions().iter().filter_map(|function| workspace.body(*function));
+    for (name, default, at) in reached.functions().iter().filter_map(|function| helpers.read.get(function)).flatten() {
+        add(name.clone(), default.clone(), *at);
+    }
     let constants = reached.files().iter().flat_map(|&file| {
         let values =
             workspace.rust[file].constants.iter().filter(|constant| !constant.test).filter_map(|constant| constant.value);
         values.map(move |id| Node { workspace, file, id })
     });
-    for node in bodies.chain(constants).flat_map(Node::descendants) {
+    for node in constants.flat_map(Node::descendants) {
         if let Some((name, default)) = read(node, helpers) {
             add(name, default, node.at());
         }
@@ -92,7 +108,7 @@ pub fn read(node: Node<'_>, helpers: &Helpers) -> Option<(String, Option<String>
             (node.arguments().next()?, fallback(node, &|_| None))
         }
         crate::workspace::names::Definition::Function(function) => {
-            let helper = helpers.0.get(&function)?;
+            let helper = helpers.known.get(&function)?;
             let fallback = match &helper.fallback {
                 Fallback::Parameter(index) => match node.arguments().nth(*index).and_then(constant_text) {
                     Some(value) => Fallback::Value(value),

@@ -9,7 +9,6 @@ use super::servers::innermost;
 use super::{Context, files_below};
 use crate::workspace::manifest::{Package, join};
 use crate::workspace::names::{Definition, TypeRef};
-use crate::workspace::query::Node;
 use crate::workspace::reach::Reach;
 use crate::workspace::rust::{ExprKind, Field, TypeKind};
 use crate::workspace::service::EnvVar;
@@ -208,11 +207,12 @@ impl Scheme {
 
 /// `env_prefix: "ORDERS"` in the package's own code, where the prefix is handed to a shared library.
 fn stated_prefix(workspace: &Workspace, package: &Package) -> Option<String> {
+    const FIELD: &str = "env_prefix";
     files_below(workspace, &package.directory).find_map(|file| {
-        workspace.rust[file].expressions.iter().find_map(|expr| match &expr.kind {
+        workspace.nodes_of(file, |body| body.contains(FIELD)).find_map(|node| match node.kind() {
             ExprKind::Struct { fields, .. } => {
-                let (_, id) = fields.iter().find(|(name, _)| &**name == "env_prefix")?;
-                constant_text(Node { workspace, file, id: *id })
+                let (_, id) = fields.iter().find(|(name, _)| &**name == FIELD)?;
+                constant_text(node.with(*id))
             }
             _ => None,
         })

@@ -12,7 +12,7 @@ mod servers;
 mod statement;
 mod stores;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub use environment::is_secret;
 
 use super::documents::{Documents, Linker};
 use super::manifest::{Package, Target, TargetKind};
-use super::names::CrateId;
+use super::names::{CrateId, FunctionRef};
 use super::query::Node;
 use super::reach::Reach;
 use super::service::{EnvVar, Found, Service};
@@ -40,6 +40,8 @@ const ROCKET_PORT: u16 = 8000;
 /// What discovery looks up again and again.
 struct Context<'w> {
     workspace: &'w Workspace,
+    /// See [`servers::starts`].
+    starts: HashSet<FunctionRef>,
     helpers: Helpers,
     /// `include_str!` of all code that ships.
     included: Vec<Node<'w>>,
@@ -51,6 +53,7 @@ struct Context<'w> {
 pub fn discover(workspace: &Workspace) -> (Vec<Service>, Vec<Problem>) {
     let context = Context {
         workspace,
+        starts: servers::starts(workspace),
         helpers: Helpers::find(workspace),
         included: workspace.named("include_str").collect(),
         prefixed: workspace.calls_to("config::Environment::with_prefix").collect(),
@@ -99,7 +102,8 @@ fn candidate(context: &Context<'_>, krate: CrateId) -> Option<Candidate> {
         return None;
     }
     let reached = &workspace.reach[&krate];
-    let mut signs: Vec<Sign> = reached.functions().iter().flat_map(|function| servers::signs(workspace, *function)).collect();
+    let mut signs: Vec<Sign> =
+        reached.functions().iter().flat_map(|function| servers::signs(workspace, *function, &context.starts)).collect();
     // A listener of our own protocol says little beside a framework.
     if signs.iter().any(|sign| sign.what != What::Tcp) {
         signs.retain(|sign| sign.what != What::Tcp);

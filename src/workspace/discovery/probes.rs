@@ -19,6 +19,8 @@ const READINESS: &[&str] = &["readyz", "ready", "readiness", "healthz", "health"
 const STARTUP: &[&str] = &["startupz", "startup", "started"];
 const METRICS: &[&str] = &["metrics", "prometheus"];
 
+const LISTS: [&[&str]; 4] = [LIVENESS, READINESS, STARTUP, METRICS];
+
 /// Paths of a binary's probes.
 #[derive(Debug, Default)]
 pub struct Probes {
@@ -31,7 +33,8 @@ pub struct Probes {
 pub fn probes(workspace: &Workspace, reached: &Reach) -> Probes {
     let mut paths: Vec<Found<String>> = Vec::new();
     for &function in reached.functions() {
-        if let Some(body) = workspace.body(function) {
+        let may_be = |path: &str| LISTS.iter().any(|names| names.contains(&&*last_segment(path)));
+        if let Some(body) = workspace.body_saying(function, may_be) {
             paths.extend(body.descendants().filter_map(routed));
         }
         // `#[get("/health")]`: actix and rocket route by attribute, and hand the function on by its name.

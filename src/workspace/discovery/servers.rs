@@ -1,10 +1,13 @@
 //! What makes a binary a service: it serves, or it consumes a broker.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use crate::service::Protocol;
 use crate::workspace::manifest::Package;
 use crate::workspace::names::{Definition, FunctionRef};
 use crate::workspace::query::Node;
-use crate::workspace::rust::{ExprKind, Literal, Type};
+use crate::workspace::rust::{ExprKind, Literal, Name, Outline, Segments, Type};
 use crate::workspace::service::Found;
 use crate::workspace::{Location, Workspace};
 
@@ -121,8 +124,22 @@ const SUBSCRIBERS: &[(&str, &[&str])] = &[
 /// Attributes of an entry point that start a server.
 const ATTRIBUTES: &[&[&str]] = &[&["launch"], &["rocket", "launch"], &["rocket", "main"], &["shuttle_runtime", "main"]];
 
-/// Signs in one function.
-pub fn signs(workspace: &Workspace, function: FunctionRef) -> Vec<Sign> {
+/// The last two names of those calls.
+static ENDS: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
+    let ends = SERVERS.iter().filter_map(|(path, _)| {
+        let (rest, name) = path.rsplit_once("::")?;
+        Some((rest.rsplit("::").next()?, name))
+    });
+    ends.collect()
+});
+
+/// Functions with such a call, whatever the code imports it as.
+pub fn starts(workspace: &Workspace) -> HashSet<FunctionRef> {
+    SERVERS.iter().flat_map(|(path, _)| workspace.graph.naming(path)).copied().collect()
+}
+
+/// Signs in one function; `starts` are those of [`starts`].
+pub fn signs(workspace: &Workspace, function: FunctionRef, starts: &HashSet<FunctionRef>) -> Vec<Sign> {
     let item = workspace.function(function);
     let mut found = Vec::new();
     for attribute in &item.attributes {
@@ -132,7 +149,16 @@ pub fn signs(workspace: &Workspace, function: FunctionRef) -> Vec<Sign> {
             found.push(Sign { what: What::Http, text, at: workspace.rust[function.file].location(attribute.span) });
         }
     }
-    let Some(body) = workspace.body(function) else { return found };
+    let is_start = |path: &Segments| match &**path {
+        [.., base, name] => ENDS.contains(&(&**base, &**name)),
+        _ => false,
+    };
+    let is_method =
+        |name: &Name| METHODS.iter().any(|(method, ..)| *method == &**name) || matches!(&**name, "subscribe" | "accept");
+    let may_serve = |outline: &Outline| {
+        outline.methods.iter().any(is_method) || outline.paths.iter().any(is_start) || starts.contains(&function)
+    };
+    let Some(body) = workspace.body_if(function, may_serve) else { return found };
     found.extend(body.descendants().filter_map(sign));
     // A listener on loopback, on a port that the system picks, waits for one answer: a login callback, a test.
     let is_callback = body.descendants().any(|node| matches!(node.text(), Some("127.0.0.1:0" | "localhost:0" | "[::1]:0")));

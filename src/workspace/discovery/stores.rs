@@ -70,14 +70,7 @@ fn used_packages<'w>(workspace: &'w Workspace, package: usize, reached: &Reach) 
             })
         };
         let imported = facts.uses.iter().filter_map(|import| import.path.first());
-        let named = facts.expressions.iter().filter_map(|expr| match &expr.kind {
-            crate::workspace::rust::ExprKind::Path(path) | crate::workspace::rust::ExprKind::Macro { path, .. }
-                if path.len() > 1 =>
-            {
-                path.first()
-            }
-            _ => None,
-        });
+        let named = workspace.paths_of(file).filter(|path| path.len() > 1).filter_map(|path| path.first());
         for name in imported.chain(named).map(|name| &**name).filter(|name| known(name)) {
             match found.iter_mut().find(|(index, _)| *index == owner) {
                 Some((_, uses)) if uses.contains(&name) => {}
@@ -126,10 +119,6 @@ fn names_engine(workspace: &Workspace, alias: &str, engine: Store, reached: &Rea
     };
     reached.files().iter().any(|&file| {
         let facts = &workspace.rust[file];
-        facts.uses.iter().any(|import| says(&import.path))
-            || facts.expressions.iter().any(|expr| match &expr.kind {
-                crate::workspace::rust::ExprKind::Path(path) => says(path),
-                _ => false,
-            })
+        facts.uses.iter().any(|import| says(&import.path)) || workspace.paths_of(file).any(|path| says(path))
     })
 }

@@ -10,7 +10,7 @@ mod servers;
 use super::names::{FunctionRef, RustIndex};
 use super::query::Node;
 use super::reach::Reach;
-use super::rust::{ExprId, Type};
+use super::rust::{ExprId, Name, Type};
 use super::{Location, Service, Workspace};
 
 pub use path::{Purpose, is_version, purpose};
@@ -135,10 +135,24 @@ impl<'w> Served<'w> {
         self.named(name).next().is_some()
     }
 
-    /// Every expression of the functions that the binary reaches.
-    pub fn expressions(&self) -> impl Iterator<Item = Node<'w>> {
-        let workspace = self.workspace;
-        self.reach.functions().iter().filter_map(move |&function| workspace.body(function)).flat_map(Node::descendants)
+    /// String literals in the functions that the binary reaches, those that `worth` says yes to.
+    pub fn texts<'a>(&'a self, worth: impl Fn(&str) -> bool + 'a) -> impl Iterator<Item = Node<'w>> + 'a {
+        self.reach.functions().iter().flat_map(move |&function| {
+            let body = self.workspace.body_saying(function, &worth);
+            let found = body.into_iter().flat_map(Node::descendants).filter(|node| node.text().is_some_and(&worth));
+            found.collect::<Vec<_>>()
+        })
+    }
+
+    /// Whether a path in the functions that the binary reaches is one that `is_it` says yes to, as written.
+    pub fn names_path(&self, is_it: impl Fn(&[Name]) -> bool) -> bool {
+        self.reach.functions().iter().any(|&function| match self.workspace.outline(function) {
+            Some(outline) => outline.paths.iter().any(|path| is_it(path)),
+            None => {
+                let body = self.workspace.body(function);
+                body.into_iter().flat_map(Node::descendants).any(|node| node.path().is_some_and(&is_it))
+            }
+        })
     }
 
     /// Reached calls of what stands outside the workspace at `path`.

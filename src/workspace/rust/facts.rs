@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::workspace::{FileId, Location, Span};
 
+pub use super::bodies::{Bodies, Body};
 pub use super::intern::{Name, Segments};
+pub use super::outline::Outline;
 
 macro_rules! index {
     ($(#[$meta:meta])* $name:ident) => {
@@ -55,8 +57,10 @@ pub struct RustFile {
     pub constants: Vec<Constant>,
     /// Macros invoked in item position: `tonic::include_proto!("orders")`.
     pub item_macros: Vec<ExprId>,
-    /// Parents stand before their children, in source order.
+    /// Expressions outside of [`RustFile::bodies`]: parents stand before their children, in source order.
     pub expressions: Vec<Expr>,
+    /// Bodies of functions that are parsed when they are first asked for.
+    pub bodies: Bodies,
     /// Comments that start with `msvc:`, raw, without the slashes.
     pub comments: Vec<(Span, Box<str>)>,
     /// Written by a generator, by its own word (`@generated`, "DO NOT EDIT").
@@ -292,8 +296,20 @@ pub enum Literal {
 }
 
 impl RustFile {
+    /// Parses the function's body if nobody did yet.
     pub fn expr(&self, id: ExprId) -> &Expr {
-        &self.expressions[id.index()]
+        match Bodies::offset(id) {
+            None => &self.expressions[id.index()],
+            Some(_) => self.bodies.expr(id),
+        }
+    }
+
+    /// The innermost function around an expression.
+    pub fn function_of(&self, id: ExprId) -> Option<FunctionId> {
+        match Bodies::offset(id) {
+            None => self.expressions[id.index()].function,
+            Some(_) => Some(self.bodies.of(id).function),
+        }
     }
 
     pub fn function(&self, id: FunctionId) -> &Function {

@@ -1,19 +1,22 @@
 //! Items of a syntax tree to facts.
 
+use proc_macro2::extra::invalidate_current_thread_spans;
 use proc_macro2::{Punct, Spacing, Span as TokenSpan, TokenStream, TokenTree};
-use syn::ext::IdentExt;
+use rustc_hash::FxHashMap as HashMap;
+use syn::parse::{ParseStream, Parser};
 
 use super::facts::*;
+use super::lower_type::{parameter, type_of};
+use super::tokens::Tokens;
 use crate::workspace::{FileId, Span};
 
-/// Lowers a whole file. `tree` must have been parsed from `text` on this thread, for the spans.
-pub(super) fn lower(file: FileId, text: &str, tree: &syn::File) -> RustFile {
+/// Lowers a whole file: `tree` is what was parsed, on this thread, of `text` without the bodies that wait.
+pub(super) fn lower(file: FileId, text: &str, tokens: &Tokens, waiting: Vec<Outline>, tree: &syn::File) -> RustFile {
     let mut lowering = Lowering {
         out: RustFile { file, generated: is_generated(text), ..RustFile::default() },
-        module: ModuleId::root(),
-        function: None,
-        parent: None,
         test: is_test(&tree.attrs),
+        waiting: waiting.into_iter().map(|outline| (outline.span.start, outline)).collect(),
+        ..Lowering::default()
     };
     lowering.out.modules.push(Module {
         name: "".into(),
@@ -24,8 +27,37 @@ pub(super) fn lower(file: FileId, text: &str, tree: &syn::File) -> RustFile {
         span: Span::new(0, text.len()),
     });
     lowering.items(&tree.items);
-    lowering.out.comments = comments(text, &lowering.out.expressions);
-    lowering.out
+    let Lowering { mut out, bodies, .. } = lowering;
+    out.bodies = Bodies::new(text, bodies);
+    out.comments = tokens.comments.iter().map(|&(start, end)| comment(text, start as usize, end as usize)).collect();
+    out
+}
+
+/// Parses and lowers the body of one function, from brace to brace. What does not parse is an empty block.
+pub(super) fn body(text: &str, at: Span, root: ExprId, function: FunctionId) -> (Box<[Expr]>, Option<(Span, String)>) {
+    let mut lowering =
+        Lowering { first: root.index(), offset: at.start as usize, function: Some(function), ..Lowering::default() };
+    let parsed = block.parse_str(text);
+    let error = match &parsed {
+        Ok(block) => {
+            lowering.block(block);
+            None
+        }
+        Err(error) => {
+            lowering.node(|_| (ExprKind::Block(Box::default()), at));
+            Some((lowering.span(error.span()), error.to_string()))
+        }
+    };
+    invalidate_current_thread_spans();
+    (lowering.out.expressions.into(), error)
+}
+
+/// A block that may start with inner attributes, as a function's does.
+fn block(input: ParseStream) -> syn::Result<syn::Block> {
+    let content;
+    let brace_token = syn::braced!(content in input);
+    content.call(syn::Attribute::parse_inner)?;
+    Ok(syn::Block { brace_token, stmts: content.call(syn::Block::parse_within)? })
 }
 
 /// State of one file's lowering; expressions are lowered in `lower_expr`, macros in `lower_macro`.
@@ -36,6 +68,29 @@ pub(super) struct Lowering {
     /// Expression whose child comes next.
     pub parent: Option<ExprId>,
     pub test: bool,
+    /// Index of the first expression's id.
+    pub first: usize,
+    /// Where the parsed text starts in its file.
+    offset: usize,
+    /// Bodies that are not parsed yet, by where they start.
+    waiting: HashMap<u32, Outline>,
+    bodies: Vec<Body>,
+}
+
+impl Default for Lowering {
+    fn default() -> Self {
+        Self {
+            out: RustFile::default(),
+            module: ModuleId::root(),
+            function: None,
+            parent: None,
+            test: false,
+            first: 0,
+            offset: 0,
+            waiting: HashMap::default(),
+            bodies: Vec::new(),
+        }
+    }
 }
 
 impl Lowering {
@@ -101,7 +156,7 @@ impl Lowering {
             declared: item.content.is_none(),
             path_attribute,
             test,
-            span: span(item.ident.span()),
+            span: self.span(item.ident.span()),
         });
         if let Some((_, items)) = &item.content
             && !test
@@ -182,8 +237,8 @@ impl Lowering {
         let id = FunctionId::new(self.out.functions.len());
         let test = self.test || is_test(attributes);
         let parameters = signature.inputs.iter().map(|input| parameter(input, owner.as_ref())).collect();
-        let start = span(signature.fn_token.span);
-        let end = body.map_or(start, |body| span(body.brace_token.span.close()));
+        let start = self.span(signature.fn_token.span);
+        let end = body.map_or(start, |body| self.span(body.brace_token.span.close()));
         self.out.functions.push(Function {
             name: name(&signature.ident),
             module: self.module,
@@ -199,7 +254,7 @@ impl Lowering {
             test,
             attributes: Vec::new(),
             body: None,
-            name_span: span(signature.ident.span()),
+            name_span: self.span(signature.ident.span()),
             span: join(start, end),
         });
         let outer_test = std::mem::replace(&mut self.test, test);
@@ -207,16 +262,30 @@ impl Lowering {
         let outer_parent = self.parent.take();
         // Tests are never asked about: their bodies would only take room.
         let (attributes, body) =
-            if test { (Vec::new(), None) } else { (self.attributes(attributes), body.map(|body| self.block(body))) };
+            if test { (Vec::new(), None) } else { (self.attributes(attributes), body.map(|body| self.body_of(id, body))) };
         let function = &mut self.out.functions[id.index()];
         function.attributes = attributes;
         function.body = body;
         (self.test, self.function, self.parent) = (outer_test, outer_function, outer_parent);
     }
 
+    /// The body of a function: lowered now, unless it can wait.
+    fn body_of(&mut self, function: FunctionId, block: &syn::Block) -> ExprId {
+        let start = self.span(block.brace_token.span.open()).start;
+        match self.waiting.remove(&start) {
+            Some(outline) => {
+                let body = Body::new(function, outline);
+                let root = body.root();
+                self.bodies.push(body);
+                root
+            }
+            None => self.block(block),
+        }
+    }
+
     fn field(&mut self, index: usize, field: &syn::Field) -> Field {
         let name = field.ident.as_ref().map_or_else(|| index.to_string().into(), name);
-        let span = field.ident.as_ref().map_or_else(Span::default, |ident| span(ident.span()));
+        let span = field.ident.as_ref().map_or_else(Span::default, |ident| self.span(ident.span()));
         Field { name, ty: type_of(&field.ty), attributes: self.attributes(&field.attrs), span }
     }
 
@@ -229,7 +298,7 @@ impl Lowering {
             kind,
             attributes,
             test,
-            span: span(ident.span()),
+            span: self.span(ident.span()),
         });
     }
 
@@ -244,8 +313,14 @@ impl Lowering {
             ty: type_of(ty),
             value,
             test,
-            span: span(ident.span()),
+            span: self.span(ident.span()),
         });
+    }
+
+    /// Where tokens stand in the file.
+    pub fn span(&self, token: TokenSpan) -> Span {
+        let range = token.byte_range();
+        Span::new(self.offset + range.start, self.offset + range.end)
     }
 
     /// All attributes but doc comments, which say nothing that a rule could use.
@@ -262,8 +337,8 @@ impl Lowering {
                     syn::Meta::List(list) => self.token_arguments(&list.tokens),
                     syn::Meta::NameValue(pair) => vec![self.expr(&pair.value)],
                 };
-                let start = span(attribute.pound_token.span);
-                let end = span(attribute.bracket_token.span.close());
+                let start = self.span(attribute.pound_token.span);
+                let end = self.span(attribute.bracket_token.span.close());
                 Attribute { path: segments(attribute.path()), arguments, span: join(start, end) }
             })
             .collect();
@@ -273,16 +348,12 @@ impl Lowering {
 }
 
 pub(super) fn name(ident: &syn::Ident) -> Name {
-    ident.unraw().to_string().into()
+    let text = ident.to_string();
+    text.strip_prefix("r#").unwrap_or(&text).into()
 }
 
 pub(super) fn segments(path: &syn::Path) -> Segments {
     path.segments.iter().map(|segment| name(&segment.ident)).collect()
-}
-
-pub(super) fn span(token: TokenSpan) -> Span {
-    let range = token.byte_range();
-    Span::new(range.start, range.end)
 }
 
 pub(super) fn join(from: Span, to: Span) -> Span {
@@ -299,94 +370,6 @@ fn separated(tokens: &TokenStream) -> TokenStream {
         out.push(token);
     }
     out.into_iter().collect()
-}
-
-/// References, pointers, `impl` and `dyn` peeled off.
-pub(super) fn type_of(ty: &syn::Type) -> Type {
-    match ty {
-        syn::Type::Path(ty) => {
-            let arguments = ty.path.segments.last().map(|segment| generics(&segment.arguments)).unwrap_or_default();
-            Type { path: segments(&ty.path), arguments }
-        }
-        syn::Type::Reference(ty) => type_of(&ty.elem),
-        syn::Type::Ptr(ty) => type_of(&ty.elem),
-        syn::Type::Paren(ty) => type_of(&ty.elem),
-        syn::Type::Group(ty) => type_of(&ty.elem),
-        syn::Type::ImplTrait(ty) => bound(ty.bounds.iter()),
-        syn::Type::TraitObject(ty) => bound(ty.bounds.iter()),
-        syn::Type::Tuple(ty) => Type { path: Segments::default(), arguments: ty.elems.iter().map(type_of).collect() },
-        syn::Type::Array(ty) => Type { path: Segments::default(), arguments: [type_of(&ty.elem)].into() },
-        syn::Type::Slice(ty) => Type { path: Segments::default(), arguments: [type_of(&ty.elem)].into() },
-        _ => Type::default(),
-    }
-}
-
-fn bound<'a>(mut bounds: impl Iterator<Item = &'a syn::TypeParamBound>) -> Type {
-    let first = bounds.find_map(|bound| match bound {
-        syn::TypeParamBound::Trait(bound) => Some(&bound.path),
-        _ => None,
-    });
-    first.map_or_else(Type::default, |path| {
-        let arguments = path.segments.last().map(|segment| generics(&segment.arguments)).unwrap_or_default();
-        Type { path: segments(path), arguments }
-    })
-}
-
-fn generics(arguments: &syn::PathArguments) -> Box<[Type]> {
-    match arguments {
-        syn::PathArguments::AngleBracketed(arguments) => type_arguments(arguments),
-        _ => Box::default(),
-    }
-}
-
-pub(super) fn type_arguments(arguments: &syn::AngleBracketedGenericArguments) -> Box<[Type]> {
-    let types = arguments.args.iter().filter_map(|argument| match argument {
-        syn::GenericArgument::Type(ty) => Some(type_of(ty)),
-        syn::GenericArgument::AssocType(binding) => Some(type_of(&binding.ty)),
-        _ => None,
-    });
-    types.collect()
-}
-
-fn parameter(input: &syn::FnArg, owner: Option<&Segments>) -> Parameter {
-    match input {
-        syn::FnArg::Receiver(_) => Parameter {
-            name: Some("self".into()),
-            ty: Type { path: owner.cloned().unwrap_or_default(), arguments: Box::default() },
-        },
-        syn::FnArg::Typed(typed) => Parameter { name: bound_names(&typed.pat).pop(), ty: type_of(&typed.ty) },
-    }
-}
-
-/// Every name that a pattern binds, in source order.
-pub(super) fn bound_names(pattern: &syn::Pat) -> Vec<Name> {
-    fn collect(pattern: &syn::Pat, names: &mut Vec<Name>) {
-        match pattern {
-            syn::Pat::Ident(pattern) => {
-                // A capitalised identifier is a constant or a unit variant.
-                let text = name(&pattern.ident);
-                if !text.starts_with(char::is_uppercase) {
-                    names.push(text);
-                }
-                if let Some((_, inner)) = &pattern.subpat {
-                    collect(inner, names);
-                }
-            }
-            syn::Pat::Or(pattern) => pattern.cases.first().into_iter().for_each(|case| collect(case, names)),
-            syn::Pat::Guard(pattern) => collect(&pattern.pat, names),
-            syn::Pat::Paren(pattern) => collect(&pattern.pat, names),
-            syn::Pat::Reference(pattern) => collect(&pattern.pat, names),
-            syn::Pat::Type(pattern) => collect(&pattern.pat, names),
-            syn::Pat::Tuple(pattern) => pattern.elems.iter().for_each(|inner| collect(inner, names)),
-            syn::Pat::TupleStruct(pattern) => pattern.elems.iter().for_each(|inner| collect(inner, names)),
-            syn::Pat::Slice(pattern) => pattern.elems.iter().for_each(|inner| collect(inner, names)),
-            syn::Pat::Struct(pattern) => pattern.fields.iter().for_each(|field| collect(&field.pat, names)),
-            _ => {}
-        }
-    }
-    let mut names = Vec::new();
-    collect(pattern, &mut names);
-    names
 }
 
 fn with(prefix: &[Name], last: Name) -> Vec<Name> {
@@ -440,24 +423,7 @@ fn is_generated(text: &str) -> bool {
     })
 }
 
-/// `// msvc: …` comments: the span of the whole comment, and what stands after the slashes.
-fn comments(text: &str, expressions: &[Expr]) -> Vec<(Span, Box<str>)> {
-    let mut found = Vec::new();
-    for (at, _) in text.match_indices("msvc:") {
-        let line_start = text[..at].rfind('\n').map_or(0, |end| end + 1);
-        let Some(slashes) = text[line_start..at].rfind("//") else { continue };
-        let start = line_start + slashes;
-        // Only blanks between the slashes and the word: `//     msvc:`, not `// about msvc:`.
-        if !text[start + 2..at].trim().is_empty() {
-            continue;
-        }
-        let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
-        let span = Span::new(start, end);
-        let quoted =
-            |expr: &Expr| matches!(expr.kind, ExprKind::Literal(_)) && expr.span.start < span.start && span.start < expr.span.end;
-        if !expressions.iter().any(quoted) {
-            found.push((span, text[start + 2..end].trim().into()));
-        }
-    }
-    found
+/// A comment to the linter: its span, and what stands after the slashes.
+fn comment(text: &str, start: usize, end: usize) -> (Span, Box<str>) {
+    (Span::new(start, end), text[start + 2..end].trim().into())
 }

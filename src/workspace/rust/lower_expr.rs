@@ -1,7 +1,8 @@
 //! Expressions and statements of a syntax tree to facts.
 
 use super::facts::*;
-use super::lower::{Lowering, bound_names, join, name, segments, span, type_arguments, type_of};
+use super::lower::{Lowering, join, name, segments};
+use super::lower_type::{bound_names, type_arguments, type_of};
 use crate::workspace::Span;
 
 impl Lowering {
@@ -18,7 +19,7 @@ impl Lowering {
 
     /// Adds a node whose children `fill` lowers.
     pub fn node(&mut self, fill: impl FnOnce(&mut Self) -> (ExprKind, Span)) -> ExprId {
-        let id = ExprId::new(self.out.expressions.len());
+        let id = ExprId::new(self.first + self.out.expressions.len());
         let placeholder = ExprKind::Other(Box::default());
         self.out.expressions.push(Expr {
             kind: placeholder,
@@ -29,13 +30,13 @@ impl Lowering {
         let outer = self.parent.replace(id);
         let (kind, span) = fill(self);
         self.parent = outer;
-        let expr = &mut self.out.expressions[id.index()];
+        let expr = &mut self.out.expressions[id.index() - self.first];
         (expr.kind, expr.span) = (kind, span);
         id
     }
 
     pub fn at(&self, id: ExprId) -> Span {
-        self.out.expressions[id.index()].span
+        self.out.expressions[id.index() - self.first].span
     }
 
     fn exprs<'a>(&mut self, exprs: impl IntoIterator<Item = &'a syn::Expr>) -> Box<[ExprId]> {
@@ -49,8 +50,8 @@ impl Lowering {
     fn kind(&mut self, expr: &syn::Expr) -> (ExprKind, Span) {
         match expr {
             syn::Expr::Path(e) => {
-                let first = e.path.segments.first().map_or_else(Span::default, |segment| span(segment.ident.span()));
-                let last = e.path.segments.last().map_or_else(Span::default, |segment| span(segment.ident.span()));
+                let first = e.path.segments.first().map_or_else(Span::default, |segment| self.span(segment.ident.span()));
+                let last = e.path.segments.last().map_or_else(Span::default, |segment| self.span(segment.ident.span()));
                 let mut path = segments(&e.path);
                 // `<reqwest::Client>::new` reads as `reqwest::Client::new`; `<T as Trait>::f` as `Trait::f`.
                 if let Some(qself) = e.qself.as_ref().filter(|qself| qself.position == 0) {
@@ -58,60 +59,69 @@ impl Lowering {
                 }
                 (ExprKind::Path(path), join(first, last))
             }
-            syn::Expr::Lit(e) => (ExprKind::Literal(literal(&e.lit)), span(e.lit.span())),
+            syn::Expr::Lit(e) => (ExprKind::Literal(literal(&e.lit)), self.span(e.lit.span())),
             syn::Expr::Call(e) => {
                 let callee = self.expr(&e.func);
                 let arguments = self.exprs(&e.args);
-                let at = join(self.at(callee), span(e.paren_token.span.close()));
+                let at = join(self.at(callee), self.span(e.paren_token.span.close()));
                 (ExprKind::Call { callee, arguments }, at)
             }
             syn::Expr::MethodCall(e) => {
                 let receiver = self.expr(&e.receiver);
                 let arguments = self.exprs(&e.args);
                 let turbofish = e.turbofish.as_ref().map(|written| Box::new(Turbofish(type_arguments(written))));
-                let at = join(self.at(receiver), span(e.paren_token.span.close()));
-                (ExprKind::Method { receiver, name: name(&e.method), name_span: span(e.method.span()), arguments, turbofish }, at)
+                let at = join(self.at(receiver), self.span(e.paren_token.span.close()));
+                (
+                    ExprKind::Method {
+                        receiver,
+                        name: name(&e.method),
+                        name_span: self.span(e.method.span()),
+                        arguments,
+                        turbofish,
+                    },
+                    at,
+                )
             }
             syn::Expr::Field(e) => {
                 let base = self.expr(&e.base);
                 let (member, end) = match &e.member {
-                    syn::Member::Named(ident) => (name(ident), span(ident.span())),
-                    syn::Member::Unnamed(index) => (index.index.to_string().into(), span(index.span)),
+                    syn::Member::Named(ident) => (name(ident), self.span(ident.span())),
+                    syn::Member::Unnamed(index) => (index.index.to_string().into(), self.span(index.span)),
                 };
                 (ExprKind::Field { base, name: member }, join(self.at(base), end))
             }
             syn::Expr::Index(e) => {
                 let base = self.expr(&e.expr);
                 let index = self.expr(&e.index);
-                (ExprKind::Index { base, index }, join(self.at(base), span(e.bracket_token.span.close())))
+                (ExprKind::Index { base, index }, join(self.at(base), self.span(e.bracket_token.span.close())))
             }
             syn::Expr::Await(e) => {
                 let base = self.expr(&e.base);
-                (ExprKind::Await(base), join(self.at(base), span(e.await_token.span)))
+                (ExprKind::Await(base), join(self.at(base), self.span(e.await_token.span)))
             }
             syn::Expr::Try(e) => {
                 let base = self.expr(&e.expr);
-                (ExprKind::Try(base), join(self.at(base), span(e.question_token.span)))
+                (ExprKind::Try(base), join(self.at(base), self.span(e.question_token.span)))
             }
             syn::Expr::Reference(e) => {
                 let base = self.expr(&e.expr);
-                (ExprKind::Reference(base), join(span(e.and_token.span), self.at(base)))
+                (ExprKind::Reference(base), join(self.span(e.and_token.span), self.at(base)))
             }
             syn::Expr::RawAddr(e) => {
                 let base = self.expr(&e.expr);
-                (ExprKind::Reference(base), join(span(e.and_token.span), self.at(base)))
+                (ExprKind::Reference(base), join(self.span(e.and_token.span), self.at(base)))
             }
             syn::Expr::Assign(e) => self.pair(&e.left, &e.right, |left, right| ExprKind::Assign { left, right }),
             syn::Expr::Binary(e) => self.pair(&e.left, &e.right, |left, right| ExprKind::Binary { left, right }),
             syn::Expr::Closure(e) => {
                 let parameters = e.inputs.iter().map(closure_parameter).collect();
                 let body = self.expr(&e.body);
-                let at = join(span(e.inputs_begin.span), self.at(body));
+                let at = join(self.span(e.inputs_begin.span), self.at(body));
                 (ExprKind::Closure { parameters, body, is_async: e.asyncness.is_some() }, at)
             }
             syn::Expr::Async(e) => {
                 let body = self.block(&e.block);
-                (ExprKind::Async(body), join(span(e.async_token.span), self.at(body)))
+                (ExprKind::Async(body), join(self.span(e.async_token.span), self.at(body)))
             }
             syn::Expr::Block(e) => self.block_kind(&e.block),
             syn::Expr::Unsafe(e) => self.block_kind(&e.block),
@@ -119,45 +129,45 @@ impl Lowering {
             syn::Expr::TryBlock(e) => self.block_kind(&e.block),
             syn::Expr::Let(e) => {
                 let value = self.expr(&e.expr);
-                let at = join(span(e.let_token.span), self.at(value));
+                let at = join(self.span(e.let_token.span), self.at(value));
                 (ExprKind::Let { names: bound_names(&e.pat).into(), ty: None, value: Some(value), otherwise: None }, at)
             }
             syn::Expr::If(e) => {
                 let condition = self.expr(&e.cond);
                 let then = self.block(&e.then_branch);
                 let otherwise = self.optional(e.else_branch.as_ref().map(|(_, branch)| &**branch));
-                let at = join(span(e.if_token.span), self.at(otherwise.unwrap_or(then)));
+                let at = join(self.span(e.if_token.span), self.at(otherwise.unwrap_or(then)));
                 (ExprKind::If { condition, then, otherwise }, at)
             }
             syn::Expr::Match(e) => {
                 let on = self.expr(&e.expr);
                 let arms = e.arms.iter().map(|arm| self.arm(&arm.pat, &arm.body)).collect();
-                (ExprKind::Match { on, arms }, join(span(e.match_token.span), span(e.brace_token.span.close())))
+                (ExprKind::Match { on, arms }, join(self.span(e.match_token.span), self.span(e.brace_token.span.close())))
             }
             syn::Expr::Loop(e) => {
                 let body = self.block(&e.body);
-                (ExprKind::Loop(body), join(span(e.loop_token.span), self.at(body)))
+                (ExprKind::Loop(body), join(self.span(e.loop_token.span), self.at(body)))
             }
             syn::Expr::While(e) => {
                 let condition = self.expr(&e.cond);
                 let body = self.block(&e.body);
-                (ExprKind::While { condition, body }, join(span(e.while_token.span), self.at(body)))
+                (ExprKind::While { condition, body }, join(self.span(e.while_token.span), self.at(body)))
             }
             syn::Expr::ForLoop(e) => {
                 let over = self.expr(&e.expr);
                 let body = self.block(&e.body);
                 let names = bound_names(&e.pat).into();
-                (ExprKind::For { names, over, body }, join(span(e.for_token.span), self.at(body)))
+                (ExprKind::For { names, over, body }, join(self.span(e.for_token.span), self.at(body)))
             }
             syn::Expr::Struct(e) => {
                 let fields = e.fields.iter().map(|field| (member_name(&field.member), self.expr(&field.expr))).collect();
                 let rest = self.optional(e.rest.as_deref());
-                let start = e.path.segments.first().map_or_else(Span::default, |segment| span(segment.ident.span()));
-                (ExprKind::Struct { path: segments(&e.path), fields, rest }, join(start, span(e.brace_token.span.close())))
+                let start = e.path.segments.first().map_or_else(Span::default, |segment| self.span(segment.ident.span()));
+                (ExprKind::Struct { path: segments(&e.path), fields, rest }, join(start, self.span(e.brace_token.span.close())))
             }
             syn::Expr::Return(e) => {
                 let value = self.optional(e.expr.as_deref());
-                let start = span(e.return_token.span);
+                let start = self.span(e.return_token.span);
                 (ExprKind::Return(value), value.map_or(start, |value| join(start, self.at(value))))
             }
             _ => self.other(expr),
@@ -167,20 +177,24 @@ impl Lowering {
     /// Expressions of which only the parts matter.
     fn other(&mut self, expr: &syn::Expr) -> (ExprKind, Span) {
         let (parts, at): (Box<[ExprId]>, Span) = match expr {
-            syn::Expr::Array(e) => (self.exprs(&e.elems), enclosed(&e.bracket_token.span)),
-            syn::Expr::Repeat(e) => (self.exprs([&*e.expr, &*e.len]), enclosed(&e.bracket_token.span)),
-            syn::Expr::Tuple(e) => (self.exprs(&e.elems), enclosed(&e.paren_token.span)),
+            syn::Expr::Array(e) => (self.exprs(&e.elems), self.enclosed(&e.bracket_token.span)),
+            syn::Expr::Repeat(e) => (self.exprs([&*e.expr, &*e.len]), self.enclosed(&e.bracket_token.span)),
+            syn::Expr::Tuple(e) => (self.exprs(&e.elems), self.enclosed(&e.paren_token.span)),
             syn::Expr::Unary(e) => (self.exprs([&*e.expr]), Span::default()),
             syn::Expr::Cast(e) => (self.exprs([&*e.expr]), Span::default()),
             syn::Expr::Range(e) => (self.exprs(e.start.as_deref().into_iter().chain(e.end.as_deref())), Span::default()),
-            syn::Expr::Break(e) => (self.exprs(e.expr.as_deref()), span(e.break_token.span)),
-            syn::Expr::Yield(e) => (self.exprs(e.expr.as_deref()), span(e.yield_token.span)),
-            syn::Expr::Continue(e) => (Box::default(), span(e.continue_token.span)),
+            syn::Expr::Break(e) => (self.exprs(e.expr.as_deref()), self.span(e.break_token.span)),
+            syn::Expr::Yield(e) => (self.exprs(e.expr.as_deref()), self.span(e.yield_token.span)),
+            syn::Expr::Continue(e) => (Box::default(), self.span(e.continue_token.span)),
             _ => (Box::default(), Span::default()),
         };
         let from_parts = || Some(join(self.at(*parts.first()?), self.at(*parts.last()?)));
         let at = if at == Span::default() { from_parts().unwrap_or_default() } else { at };
         (ExprKind::Other(parts), at)
+    }
+
+    fn enclosed(&self, delimiters: &proc_macro2::extra::DelimSpan) -> Span {
+        join(self.span(delimiters.open()), self.span(delimiters.close()))
     }
 
     fn pair(&mut self, left: &syn::Expr, right: &syn::Expr, kind: fn(ExprId, ExprId) -> ExprKind) -> (ExprKind, Span) {
@@ -207,7 +221,7 @@ impl Lowering {
 
     fn block_kind(&mut self, block: &syn::Block) -> (ExprKind, Span) {
         let statements = self.statements(&block.stmts);
-        (ExprKind::Block(statements), join(span(block.brace_token.span.open()), span(block.brace_token.span.close())))
+        (ExprKind::Block(statements), join(self.span(block.brace_token.span.open()), self.span(block.brace_token.span.close())))
     }
 
     pub fn statements(&mut self, statements: &[syn::Stmt]) -> Box<[ExprId]> {
@@ -232,7 +246,7 @@ impl Lowering {
             let value = this.optional(local.init.as_ref().map(|init| &*init.expr));
             let otherwise = local.init.as_ref().and_then(|init| init.diverge.as_ref()).map(|(_, otherwise)| this.expr(otherwise));
             let kind = ExprKind::Let { names: bound_names(pattern).into(), ty, value, otherwise };
-            (kind, join(span(local.let_token.span), span(local.semi_token.span)))
+            (kind, join(this.span(local.let_token.span), this.span(local.semi_token.span)))
         })
     }
 }
@@ -255,10 +269,6 @@ fn variant_of(pattern: &syn::Pat) -> Segments {
         syn::Pat::Reference(pattern) => variant_of(&pattern.pat),
         _ => Segments::default(),
     }
-}
-
-fn enclosed(delimiters: &proc_macro2::extra::DelimSpan) -> Span {
-    join(span(delimiters.open()), span(delimiters.close()))
 }
 
 fn closure_parameter(pattern: &syn::Pat) -> Parameter {

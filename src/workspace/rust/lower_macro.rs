@@ -6,7 +6,7 @@ use syn::punctuated::Punctuated;
 use syn::{Expr as SynExpr, Pat, Token};
 
 use super::facts::*;
-use super::lower::{Lowering, join, segments, span};
+use super::lower::{Lowering, join, segments};
 
 /// Macros of tracing, whose arguments have signs in front of them, and of log.
 pub const LOG_MACROS: &[&str] = &[
@@ -38,11 +38,11 @@ impl Lowering {
             } else {
                 this.token_arguments(&call.tokens)
             };
-            let start = call.path.segments.first().map_or_else(Default::default, |segment| span(segment.ident.span()));
+            let start = call.path.segments.first().map_or_else(Default::default, |segment| this.span(segment.ident.span()));
             let end = match &call.delimiter {
-                syn::MacroDelimiter::Paren(token) => span(token.span.close()),
-                syn::MacroDelimiter::Brace(token) => span(token.span.close()),
-                syn::MacroDelimiter::Bracket(token) => span(token.span.close()),
+                syn::MacroDelimiter::Paren(token) => this.span(token.span.close()),
+                syn::MacroDelimiter::Brace(token) => this.span(token.span.close()),
+                syn::MacroDelimiter::Bracket(token) => this.span(token.span.close()),
             };
             (ExprKind::Macro { path, arguments: arguments.into() }, join(start, end))
         })
@@ -89,7 +89,7 @@ impl Lowering {
     fn log_field(&mut self, name: &[TokenTree], value: &[TokenTree]) -> Option<ExprId> {
         let left: SynExpr = syn::parse2(name.iter().cloned().collect()).ok()?;
         let [first, .., last] = [name.first()?, name.last()?, value.last()?];
-        let whole = join(span(first.span()), span(last.span()));
+        let whole = join(self.span(first.span()), self.span(last.span()));
         Some(self.node(|this| {
             let left = this.expr(&left);
             let mut right = Vec::new();
@@ -110,7 +110,7 @@ impl Lowering {
         let Ok(value) = syn::parse2::<SynExpr>(tokens.clone()) else { return self.literals(&tokens, found) };
         let id = match (sign.filter(|sign| sign.as_char() == '?'), rest.last()) {
             (Some(sign), Some(last)) => {
-                let whole = join(span(sign.span()), span(last.span()));
+                let whole = join(self.span(sign.span()), self.span(last.span()));
                 self.node(|this| (ExprKind::Reference(this.expr(&value)), whole))
             }
             _ => self.expr(&value),
@@ -148,7 +148,7 @@ impl Lowering {
             }
         }
         let (Some(first), Some(last)) = (name.first(), name.last()) else { return Vec::new() };
-        let place = join(span(first.span()), span(last.span()));
+        let place = join(self.span(first.span()), self.span(last.span()));
         let path = name.iter().map(|ident| Name::from(ident.to_string().as_str())).collect();
         vec![self.node(|_| (ExprKind::Path(path), place))]
     }
