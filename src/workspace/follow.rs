@@ -128,6 +128,25 @@ impl<'w> Node<'w> {
 }
 
 impl Workspace {
+    /// Where the outside function at `path` is handed to a call as it is: `LazyLock::new(reqwest::Client::new)`.
+    pub fn handed_on<'w>(&'w self, path: &str) -> Vec<Node<'w>> {
+        let name = path.rsplit("::").next().unwrap_or(path);
+        let bodies = self.graph.naming(path).iter().filter_map(|function| self.body(*function)).flat_map(Node::descendants);
+        let parsed = self.rust.iter().enumerate().flat_map(|(file, facts)| {
+            (0..facts.expressions.len()).map(move |id| Node { workspace: self, file, id: ExprId::new(id) })
+        });
+        let is_it = |node: &Node<'w>| {
+            let written =
+                matches!(node.kind(), ExprKind::Path(path) if path.len() > 1 && path.last().is_some_and(|last| **last == *name));
+            let is_handed = |taker: Node<'w>| taker.arguments().any(|argument| argument.id == node.id);
+            written
+                && node.parent().is_some_and(is_handed)
+                && node.ships()
+                && node.external().is_some_and(|external| external == path)
+        };
+        parsed.chain(bodies).filter(is_it).collect()
+    }
+
     /// Where a field of a struct is read.
     pub fn field_uses(&self, ty: TypeRef, field: &str) -> Vec<Node<'_>> {
         let is_it = |node: &Node<'_>| match node.kind() {

@@ -114,6 +114,19 @@ impl Workspace {
         found.iter().map(|&(file, id)| Node { workspace: self, file, id }).filter(|node| node.ships())
     }
 
+    /// The same, save those in bodies that `may` rules out by what their tokens say: for names that stand everywhere.
+    pub fn named_if<'w>(&'w self, name: &str, may: impl Fn(FunctionRef, &Outline) -> bool) -> std::vec::IntoIter<Node<'w>> {
+        let mut found: Vec<Node<'w>> = Vec::new();
+        if let Some((name, named)) = self.index.by_name.get_key_value(name) {
+            found.extend(named.parsed.iter().map(|&(file, id)| Node { workspace: self, file, id }));
+            let bodies = named.bodies.iter().filter_map(|&function| self.body_if(function, |outline| may(function, outline)));
+            found.extend(bodies.filter(|body| body.ships()).flat_map(Node::whole_body));
+            found.retain(|node| called(node.facts(), node.kind()) == Some(name) && node.ships());
+            found.sort_by_cached_key(|node| node.order());
+        }
+        found.into_iter()
+    }
+
     /// Reads of fields of that name, in path and source order.
     pub fn fields_named(&self, name: &str) -> impl Iterator<Item = Node<'_>> {
         let found = self.index.by_name.get(name).map_or(&[][..], |named| &named.found(self, name).1);
@@ -134,25 +147,6 @@ impl Workspace {
         let mut found: Vec<Node<'w>> = nodes.filter(is_it).collect();
         found.sort_by_cached_key(|node| node.order());
         found.into_iter()
-    }
-
-    /// Where the outside function at `path` is handed to a call as it is: `LazyLock::new(reqwest::Client::new)`.
-    pub fn handed_on<'w>(&'w self, path: &str) -> Vec<Node<'w>> {
-        let name = path.rsplit("::").next().unwrap_or(path);
-        let bodies = self.graph.naming(path).iter().filter_map(|function| self.body(*function)).flat_map(Node::whole_body);
-        let parsed = self.rust.iter().enumerate().flat_map(|(file, facts)| {
-            (0..facts.expressions.len()).map(move |id| Node { workspace: self, file, id: ExprId::new(id) })
-        });
-        let is_it = |node: &Node<'w>| {
-            let written =
-                matches!(node.kind(), ExprKind::Path(path) if path.len() > 1 && path.last().is_some_and(|last| **last == *name));
-            let is_handed = |taker: Node<'w>| taker.arguments().any(|argument| argument.id == node.id);
-            written
-                && node.parent().is_some_and(is_handed)
-                && node.ships()
-                && node.external().is_some_and(|external| external == path)
-        };
-        parsed.chain(bodies).filter(is_it).collect()
     }
 
     /// The same of everything outside below `path`: `tower::timeout::Timeout` for `…::new`.
@@ -402,10 +396,8 @@ impl<'w> Node<'w> {
 
     /// The path outside the workspace that it names.
     pub fn external(self) -> Option<String> {
-        match self.definition() {
-            Definition::External(path) => Some(path),
-            _ => None,
-        }
+        let Definition::External(path) = self.definition() else { return None };
+        Some(path)
     }
 
     /// The method's name, of a method call.

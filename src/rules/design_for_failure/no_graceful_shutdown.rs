@@ -153,17 +153,15 @@ fn advice(framework: Framework) -> Advice {
 /// Whether the service drains such servers by means that are not called on the server itself.
 fn drains_elsewhere(served: &Served<'_>, framework: Framework) -> bool {
     match framework {
-        Framework::HyperConnection => {
-            served.mentions("graceful_shutdown") || served.named("new").any(|node| names_graceful(node.path()))
-        }
+        Framework::HyperConnection => served.mentions("graceful_shutdown") || served.names_path(names_graceful),
         Framework::Dropshot => served.named("close").any(|node| node.arguments().next().is_none()),
         Framework::Actix | Framework::Ntex => served.mentions("stop"),
         _ => false,
     }
 }
 
-fn names_graceful(path: Option<&[crate::workspace::rust::Name]>) -> bool {
-    path.is_some_and(|path| path.iter().any(|name| &**name == "GracefulShutdown"))
+fn names_graceful(path: &[crate::workspace::rust::Name]) -> bool {
+    path.iter().any(|name| &**name == "GracefulShutdown")
 }
 
 /// Whether the server stands in a `select!`.

@@ -81,7 +81,7 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
             found.push((call, "collects all that is sent", None));
         }
     }
-    for call in workspace.methods("collect") {
+    for call in workspace.named_if("collect", |_, outline| outline.names("into_body")) {
         if call.receiver().is_some_and(|body| body.peel().method() == Some("into_body") && is_request_body(body)) {
             found.push((call, "collects all that is sent", None));
         }
@@ -109,7 +109,7 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
 
 fn mentions(served: &crate::workspace::http::Served<'_>, name: &str) -> bool {
     // `Limited::new`, `RequestBodyLimitLayer::new` are known by their last but one name.
-    let constructed = || served.named("new").any(|node| node.path().is_some_and(|path| path.iter().any(|part| &**part == name)));
+    let constructed = || served.names_path(|path| path.iter().any(|part| &**part == name));
     served.mentions(name) || constructed()
 }
 

@@ -47,7 +47,15 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for (path, instead) in BLOCKING_CALLS {
         workspace.calls_to(path).for_each(|call| report(call, &format!("`{path}`"), instead, out));
     }
-    for (client, methods, instead) in BLOCKING_CLIENTS {
+    let is_there = |client: &str| {
+        let package = client.split("::").next().unwrap_or(client);
+        let blocking = |feature: &String| feature == "blocking";
+        let dependencies = workspace.packages.iter().flat_map(|package| &package.dependencies);
+        dependencies
+            .into_iter()
+            .any(|known| known.package == package && (package != "reqwest" || known.features.iter().any(blocking)))
+    };
+    for (client, methods, instead) in BLOCKING_CLIENTS.iter().filter(|(client, ..)| is_there(client)) {
         for method in *methods {
             let calls = workspace.methods(method).filter(|call| call.receiver().is_some_and(|receiver| receiver.is_a(client)));
             calls.for_each(|call| report(call, &format!("`{client}::{method}`"), instead, out));

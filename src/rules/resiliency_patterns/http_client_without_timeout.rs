@@ -4,8 +4,9 @@ use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::libraries::REQUEST_METHODS;
 use crate::rules::time_limit::{is_bounded, names_limit};
 use crate::workspace::Workspace;
+use crate::workspace::names::FunctionRef;
 use crate::workspace::query::Node;
-use crate::workspace::rust::ExprKind;
+use crate::workspace::rust::{ExprKind, Outline};
 
 crate::declare_rule! {
     /// An HTTP client waits for answers without a limit.
@@ -142,6 +143,12 @@ fn is_request(method: Node<'_>) -> bool {
 
 /// Requests of clients that are known by their type alone: a handler's parameter.
 fn requests_by_type(workspace: &Workspace) -> Vec<Node<'_>> {
-    let methods = REQUEST_METHODS.iter().flat_map(|name| workspace.methods(name));
+    // `get` stands everywhere: only where something is sent, or a request is handed back, may it be one.
+    let hands_back = |function: FunctionRef| {
+        let returned = workspace.function(function).returns.iter();
+        returned.flat_map(|ty| std::iter::once(ty).chain(&ty.arguments)).any(|ty| ty.name() == Some("RequestBuilder"))
+    };
+    let may = |function, outline: &Outline| outline.names("send") || outline.names("execute") || hands_back(function);
+    let methods = REQUEST_METHODS.iter().flat_map(|name| workspace.named_if(name, may));
     methods.filter(|method| is_request(*method) && method.receiver().is_some_and(|on| on.is_a("reqwest::Client"))).collect()
 }

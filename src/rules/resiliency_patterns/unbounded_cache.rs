@@ -53,7 +53,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             );
         }
     }
-    // cached 0.56 `src/stores/unbound.rs`: "default unbounded cache, has no size limit or eviction policy".
+    // The store that `#[cached]` has by default, made by hand.
     for call in workspace.calls_to("cached::UnboundCache::new") {
         if let Some(service) = workspace.run_by(call) {
             out.push(finding(call.name_at(), "use a `SizedCache` or a `TimedCache`").service(&service.name));

@@ -1,8 +1,8 @@
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::workspace::Workspace;
-use crate::workspace::names::Definition;
+use crate::workspace::names::{Definition, FunctionRef};
 use crate::workspace::query::Node;
-use crate::workspace::rust::ExprKind;
+use crate::workspace::rust::{ExprKind, Outline};
 
 crate::declare_rule! {
     /// A password is kept by a fast hash.
@@ -58,7 +58,12 @@ const REASONS: &[&str] = &[
 ];
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    for call in HASHES.iter().flat_map(|name| workspace.named(name)) {
+    let says_password = |function: FunctionRef, outline: &Outline| {
+        let parameters = workspace.function(function).parameters.iter().filter_map(|parameter| parameter.name.as_ref());
+        let said = outline.paths.iter().flatten().chain(&outline.names).chain(parameters);
+        said.into_iter().any(|name| names_password(name))
+    };
+    for call in HASHES.iter().flat_map(|name| workspace.named_if(name, says_password)) {
         let Some(password) = call.arguments().find_map(password) else { continue };
         let Some(hash) = hash(call).filter(|_| !has_reason(call)) else { continue };
         let Some(service) = workspace.run_by(call) else { continue };
@@ -83,9 +88,13 @@ fn password(argument: Node<'_>) -> Option<Node<'_>> {
             ExprKind::Literal(_) => return node.text().is_some_and(|text| text.contains("{password}")),
             _ => return false,
         };
-        let name = name.to_ascii_lowercase();
-        matches!(name.as_str(), "password" | "passwd" | "pwd" | "passphrase") || name.ends_with("_password")
+        names_password(name)
     })
+}
+
+fn names_password(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    matches!(name.as_str(), "password" | "passwd" | "pwd" | "passphrase") || name.ends_with("_password")
 }
 
 /// The fast hash that a call belongs to, by the crate it comes from.

@@ -44,7 +44,7 @@ crate::declare_rule! {
 const MORE: &[&str] = &["AssertSqlSafe", "fetch", "prep"];
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    for call in workspace.macros("format") {
+    for call in workspace.texts(is_statement).filter_map(Node::parent).filter(|node| node.last_name() == Some("format")) {
         let Some((template, holes)) = holes(call).filter(|(template, _)| is_statement(template)) else { continue };
         let worst = holes.iter().find_map(|hole| {
             let place = place(&hole.before)?;

@@ -2,7 +2,7 @@ use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
 use crate::rules::libraries::REQUEST_METHODS;
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
-use crate::workspace::rust::{ExprKind, Name};
+use crate::workspace::rust::{ExprKind, Name, Outline};
 
 crate::declare_rule! {
     /// A request is sent to another service for each element of a collection, one after the other.
@@ -68,7 +68,9 @@ const NO_ELEMENTS: &[&str] = &[
 ];
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    for send in workspace.methods("send").chain(workspace.methods("execute")) {
+    let may = |_, outline: &Outline| outline.loops() && REQUEST_METHODS.iter().any(|name| outline.names(name));
+    let executed = workspace.named_if("execute", |_, outline| outline.loops());
+    for send in workspace.named_if("send", may).chain(executed) {
         let by_client = |node: &Node<'_>| node.receiver().is_some_and(|client| client.is_a("reqwest::Client"));
         let request = match send.method() {
             Some("execute") => Some(send).filter(by_client),

@@ -132,7 +132,8 @@ impl<'w> Served<'w> {
 
     /// Whether something that the binary reaches is called `name`, or is a path that ends so.
     pub fn mentions(&self, name: &str) -> bool {
-        self.named(name).next().is_some()
+        let says = |&function: &FunctionRef| self.workspace.outline(function).is_some_and(|outline| outline.names(name));
+        self.reach.functions().iter().any(says) || self.named(name).next().is_some()
     }
 
     /// String literals in the functions that the binary reaches, those that `worth` says yes to.
@@ -164,6 +165,7 @@ impl<'w> Served<'w> {
     /// Reached calls, macros, methods and struct literals by the last segment of their name.
     pub fn named(&self, name: &str) -> impl Iterator<Item = Node<'w>> {
         let reach = self.reach;
-        self.workspace.named(name).filter(move |node| node.function().is_some_and(|function| reach.contains(function)))
+        let found = self.workspace.named_if(name, |function, _| reach.contains(function));
+        found.filter(move |node| node.function().is_some_and(|function| reach.contains(function)))
     }
 }

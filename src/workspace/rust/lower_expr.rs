@@ -50,14 +50,13 @@ impl Lowering {
     fn kind(&mut self, expr: &syn::Expr) -> (ExprKind, Span) {
         match expr {
             syn::Expr::Path(e) => {
-                let first = e.path.segments.first().map_or_else(Span::default, |segment| self.span(segment.ident.span()));
-                let last = e.path.segments.last().map_or_else(Span::default, |segment| self.span(segment.ident.span()));
+                let at = self.path_span(&e.path);
                 let mut path = segments(&e.path);
                 // `<reqwest::Client>::new` reads as `reqwest::Client::new`; `<T as Trait>::f` as `Trait::f`.
                 if let Some(qself) = e.qself.as_ref().filter(|qself| qself.position == 0) {
                     path = type_of(&qself.ty).path.iter().chain(&*path).cloned().collect();
                 }
-                (ExprKind::Path(path), join(first, last))
+                (ExprKind::Path(path), at)
             }
             syn::Expr::Lit(e) => (ExprKind::Literal(literal(&e.lit)), self.span(e.lit.span())),
             syn::Expr::Call(e) => {
@@ -191,6 +190,17 @@ impl Lowering {
         let from_parts = || Some(join(self.at(*parts.first()?), self.at(*parts.last()?)));
         let at = if at == Span::default() { from_parts().unwrap_or_default() } else { at };
         (ExprKind::Other(parts), at)
+    }
+
+    /// From the first name to the last.
+    fn path_span(&self, path: &syn::Path) -> Span {
+        let mut names = path.segments.iter().map(|segment| segment.ident.span());
+        // Where a token stands is dear to ask.
+        match (names.next(), names.next_back()) {
+            (Some(first), Some(last)) => join(self.span(first), self.span(last)),
+            (Some(only), None) => self.span(only),
+            _ => Span::default(),
+        }
     }
 
     fn enclosed(&self, delimiters: &proc_macro2::extra::DelimSpan) -> Span {

@@ -21,11 +21,14 @@ pub struct Outline {
     pub paths: Box<[Segments]>,
     /// Names behind a dot or behind `>::` that are called.
     pub methods: Box<[Name]>,
-    /// Last names of all that is called, of macros, struct literals and fields.
+    /// Last names of all that is called, of macros, struct literals and fields; `loop` for loops of any kind.
     pub names: Box<[Name]>,
     /// String literals, between their quotes.
     pub texts: Box<[Span]>,
 }
+
+/// Among the names, that there is a loop.
+const LOOP: &str = "loop";
 
 /// A file's bodies that can wait, and the rest of it.
 pub(super) struct Outlined {
@@ -207,7 +210,11 @@ impl<'t> Reader<'t> {
                 Kind::Other if self.is(at.wrapping_sub(1), b'.') => {
                     self.word(at).split('.').for_each(|index| found.name(index.into()));
                 }
-                Kind::Word if is_keyword(self.word(at)) => {}
+                Kind::Word if is_keyword(self.word(at)) => {
+                    if matches!(self.word(at), "for" | "loop" | "while") {
+                        found.name(LOOP.into());
+                    }
+                }
                 Kind::Word
                     if self.is(at.wrapping_sub(1), b':')
                         && self.is(at.wrapping_sub(2), b':')
@@ -338,6 +345,11 @@ impl Found {
 }
 
 impl Outline {
+    /// Whether it says `for`, `loop` or `while`.
+    pub fn loops(&self) -> bool {
+        self.names(LOOP)
+    }
+
     /// Whether something of that name is called, or a field read.
     pub fn names(&self, name: &str) -> bool {
         self.names.iter().any(|known| &**known == name)

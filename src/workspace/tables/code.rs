@@ -6,7 +6,7 @@ use super::Use;
 use crate::workspace::Workspace;
 use crate::workspace::names::{Definition, ModuleIndex};
 use crate::workspace::query::Node;
-use crate::workspace::rust::{Attribute, ExprKind, Name, RustFile};
+use crate::workspace::rust::{Attribute, ExprKind, Name, RustFile, Segments};
 use crate::workspace::sql::{self, Table, Verb};
 
 /// Calls and macros beside [`sql::CALLS`] whose text says which table they use.
@@ -143,7 +143,8 @@ fn sea_orm(workspace: &Workspace, add: &mut impl FnMut(Node<'_>, &Table, Verb)) 
         ("find_by_id", Verb::Read),
     ];
     for (name, verb) in verbs {
-        for call in workspace.named(name) {
+        let of_entity = |path: &Segments| matches!(&**path, [.., entity, verb] if &**entity == "Entity" && &**verb == *name);
+        for call in workspace.named_if(name, |_, outline| outline.paths.iter().any(of_entity)) {
             if let Some([module @ .., entity, _]) = call.path()
                 && &**entity == "Entity"
                 && let Some(table) = of(call, module)
