@@ -60,7 +60,10 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             let Some(attempts) = loops.or_else(|| repeated(request)) else { continue };
             let Some(service) = workspace.run_by(request) else { continue };
             let body = request.function().and_then(|function| workspace.body(function)).unwrap_or(attempts);
-            if says(body, &["idempot"]) || request.arguments().any(|url| says(url, READING)) {
+            // `async fn query_once(…)`
+            let name = request.function().map(|function| workspace.function(function).name.to_ascii_lowercase());
+            let reads = name.is_some_and(|name| READING.iter().any(|word| name.contains(word)));
+            if reads || says(body, &["idempot"]) || request.arguments().any(|url| says(url, READING)) {
                 continue;
             }
             let diagnostic = Diagnostic::new(
