@@ -28,6 +28,9 @@ const NOT_SHIPPED: &[&str] = &[
     "demos",
 ];
 
+/// Words in a folder's name that say the same: `docker-examples`, `integration-tests`.
+const NOT_SHIPPED_WORDS: &[&str] = &["test", "tests", "e2e", "examples"];
+
 /// Words in a file's name that say the same.
 const NOT_SHIPPED_FILES: &[&str] =
     &["example", "sample", "template", "dist", "test", "tests", "tpl", "tmpl", "mock", "fixture", "e2e"];
@@ -54,13 +57,21 @@ const LOCAL: &[&str] = &[
 /// Tests, examples, fixtures, documentation.
 pub fn is_shown_only(path: &Utf8Path) -> bool {
     let folders = path.parent().into_iter().flat_map(Utf8Path::iter);
-    let in_folder = folders.into_iter().any(|folder| NOT_SHIPPED.contains(&folder.to_ascii_lowercase().as_str()));
+    let in_folder = folders.into_iter().any(|folder| {
+        let has_word = || words(folder).any(|word| NOT_SHIPPED_WORDS.contains(&word.as_str()));
+        NOT_SHIPPED.contains(&folder.to_ascii_lowercase().as_str()) || has_word()
+    });
     in_folder || words(path.file_name().unwrap_or_default()).any(|word| NOT_SHIPPED_FILES.contains(&word.as_str()))
 }
 
 /// For development on one machine.
 pub fn is_local(path: &Utf8Path) -> bool {
-    path.iter().flat_map(words).any(|word| LOCAL.contains(&word.as_str()))
+    has_word(path, LOCAL)
+}
+
+/// Whether a word of a path is one of `known`.
+pub fn has_word(path: &Utf8Path, known: &[&str]) -> bool {
+    path.iter().flat_map(words).any(|word| known.contains(&word.as_str()))
 }
 
 fn words(part: &str) -> impl Iterator<Item = String> {
@@ -90,6 +101,7 @@ mod tests {
             ("config/local.toml", false, true),
             ("devices/config.toml", false, false),
             ("latest/config.toml", false, false),
+            ("docker-examples/k8s.yaml", true, false),
         ] {
             assert_eq!((is_shown_only(path.into()), is_local(path.into())), (shown_only, local), "{path}");
         }

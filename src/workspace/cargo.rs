@@ -115,6 +115,8 @@ fn kind(target: &cargo_metadata::Target) -> TargetKind {
         TargetKind::Bench
     } else if target.is_custom_build() {
         TargetKind::BuildScript
+    } else if target.is_proc_macro() {
+        TargetKind::ProcMacro
     } else {
         TargetKind::Lib
     }

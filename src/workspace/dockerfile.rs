@@ -363,7 +363,8 @@ pub fn is_dockerfile(name: &str) -> bool {
         &["dockerignore", "md", "txt", "tera", "j2", "jinja", "tmpl", "tpl", "template", "erb", "rs", "sh", "py", "bak"];
     let name = name.to_ascii_lowercase();
     let (stem, extension) = name.split_once('.').unwrap_or((&name, ""));
-    let is_stem = |stem: &str| matches!(stem, "dockerfile" | "containerfile");
+    // `Dockerfile-node`, `Dockerfile_node`.
+    let is_stem = |stem: &str| matches!(stem.split(['-', '_']).next(), Some("dockerfile" | "containerfile"));
     let last = name.rsplit('.').next().unwrap_or_default();
     (is_stem(stem) && !OTHER.contains(&last) && !extension.split('.').any(|part| part == "dockerignore"))
         || (is_stem(last) && !stem.is_empty())

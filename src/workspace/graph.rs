@@ -296,6 +296,11 @@ impl Graph {
         self.outside.get(path).map_or(&[], Vec::as_slice)
     }
 
+    /// Functions with such a path that `is_it` says yes to.
+    pub fn naming_any(&self, is_it: impl Fn(&str) -> bool) -> impl Iterator<Item = FunctionRef> {
+        self.outside.iter().filter(move |(path, _)| is_it(path)).flat_map(|(_, functions)| functions).copied()
+    }
+
     /// All such paths that start so.
     pub fn outside_below<'g>(&'g self, start: &str) -> impl Iterator<Item = &'g str> {
         let range = (Bound::Included(start.to_owned()), Bound::Unbounded);

@@ -17,8 +17,8 @@ use super::graph::Graph;
 use super::http::Http;
 use super::manifest::{Lock, Manifest, Manifests, TargetKind};
 use super::names::{CrateId, Names};
-use super::query::Index;
 use super::reach::Reach;
+use super::search::Index;
 use super::walk::{self, Kind, walk};
 use super::yaml::Failure;
 use super::{

@@ -3,6 +3,7 @@
 //! Read by ourselves, for the spans, and so that a tree that Cargo refuses is audited all the same. Where
 //! `cargo metadata` answers, its word on targets and workspaces replaces ours: see [`super::cargo`].
 
+mod features;
 mod targets;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -48,6 +49,8 @@ pub struct Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TargetKind {
     Lib,
+    /// Runs in the compiler only.
+    ProcMacro,
     Bin,
     Test,
     Example,
@@ -64,9 +67,13 @@ pub struct Dependency {
     pub kind: DependencyKind,
     /// Index into [`super::Workspace::packages`], when it is one of them.
     pub local: Option<usize>,
+    /// From crates.io: neither a path, a repository nor a registry of somebody's own.
+    pub published: bool,
     /// As locked in the nearest Cargo.lock; for a requirement with no lock, the lowest version it admits.
     pub version: Option<String>,
     pub features: Vec<String>,
+    /// Where each of them is asked for: here, or in the workspace's manifest.
+    pub feature_places: Vec<(String, Location)>,
     pub default_features: bool,
     pub optional: bool,
     /// `cfg(…)` or a target triple, where it stands under `[target.'…']`.
@@ -387,6 +394,8 @@ fn entry(
     }
     features.sort();
     features.dedup();
+    let mut feature_places = features::places(manifest.file, item);
+    feature_places.extend(shared.iter().zip(shared_item).flat_map(|(root, item)| features::places(root.file, item)));
     let key = table.get_key_value(name).and_then(|(key, _)| key.span());
     let span = match (key, item.span()) {
         (Some(key), Some(value)) if key.end <= value.start => Span::new(key.start, value.end),
@@ -402,8 +411,10 @@ fn entry(
             package: text("package").unwrap_or_else(|| name.to_owned()),
             kind,
             local: None,
+            published: ["path", "git", "registry", "registry-index"].iter().all(|key| specification.get(key).is_none()),
             version: None,
             features,
+            feature_places,
             default_features: default_features(specification) != Some(false)
                 || (shared_item.is_some() && default_features(item) == Some(true)),
             optional: flag(item, "optional") == Some(true),

@@ -21,7 +21,9 @@ pub mod names;
 pub mod query;
 pub mod reach;
 pub mod running;
+
 pub mod rust;
+pub mod search;
 pub mod service;
 pub mod settings;
 pub mod sources;
@@ -74,7 +76,7 @@ pub struct Workspace {
     /// What paths in those files mean.
     pub names: names::Names,
     /// Calls by name.
-    pub index: query::Index,
+    pub index: search::Index,
     /// Servers and routes.
     pub http: http::Http,
     /// Which functions mention which.

@@ -10,7 +10,7 @@ use super::Workspace;
 use super::graph::{Mention, Target};
 use super::names::{CrateId, Definition, FunctionRef, RustIndex, TypeRef};
 use super::query::Node;
-use super::rust::{ExprId, FunctionId, Name, Type, TypeKind};
+use super::rust::{ExprId, FunctionId, Name, Outline, Type, TypeKind};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 /// What one process runs.
@@ -51,6 +51,30 @@ impl Reach {
 
     pub fn contains(&self, function: FunctionRef) -> bool {
         self.sorted.binary_search(&function).is_ok()
+    }
+
+    /// Expressions that it runs, of the constants and of those functions that write a name that `named` says yes to, or name
+    /// something outside the workspace that `outside` says yes to.
+    pub fn expressions_where<'w>(
+        &'w self,
+        workspace: &'w Workspace,
+        named: impl Fn(&str) -> bool + 'w,
+        outside: impl Fn(&str) -> bool,
+    ) -> impl Iterator<Item = Node<'w>> {
+        let by_path: HashSet<FunctionRef> = workspace.graph.naming_any(outside).collect();
+        let bodies = self.functions.iter().filter_map(move |&function| {
+            let may = |outline: &Outline| by_path.contains(&function) || outline.all_names().any(|name| named(name));
+            workspace.body_if(function, may)
+        });
+        bodies.chain(self.values(workspace)).flat_map(Node::descendants).filter(|node| self.runs(*node))
+    }
+
+    /// Values of the constants that it runs.
+    fn values<'w>(&'w self, workspace: &'w Workspace) -> impl Iterator<Item = Node<'w>> {
+        self.constants.iter().filter_map(move |&(file, index)| {
+            let id = workspace.rust[file].constants[index].value?;
+            Some(Node { workspace, file, id })
+        })
     }
 
     /// Whether the process runs this expression. What stands neither in a function nor in a constant (an attribute, a macro

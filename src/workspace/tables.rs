@@ -3,6 +3,8 @@
 mod code;
 mod sets;
 
+pub use code::{Statement, statements};
+
 use cargo_metadata::camino::Utf8PathBuf;
 
 use super::sql::{Table, Verb};

@@ -3,7 +3,8 @@
 use super::graph::Graph;
 use super::manifest::{Dependency, DependencyKind, Package, Target, TargetKind};
 use super::names::{Definition, Names};
-use super::query::{Index, Node, Step};
+use super::query::{Node, Step};
+use super::search::Index;
 use super::service::Found;
 use super::{FileId, Service, Sources, Workspace, rust};
 
@@ -21,8 +22,10 @@ fn workspace(files: &[(&str, &str)]) -> Workspace {
         package: package.into(),
         kind: DependencyKind::Normal,
         local,
+        published: true,
         version: None,
         features: Vec::new(),
+        feature_places: Vec::new(),
         default_features: true,
         optional: false,
         target: None,
@@ -381,6 +384,12 @@ fn values_are_followed_across_functions() {
         ("parameter", "fn main() { f(Client::new()); } fn f(c: Client) { c.get(); }", "get", 0),
         ("another crate", "fn main() { shared::tune(Client::new()).build(); }", "timeout build", 0),
         ("return", "fn main() { make().get(); } fn make() -> Client { Client::new() }", "get", 0),
+        (
+            "a function that is called as its module is",
+            "use make::make; fn main() { make().get(); } mod make { pub fn make() -> crate::Client { crate::Client::new() } }",
+            "get",
+            0,
+        ),
         (
             "field",
             "struct S { c: Client } fn main() { S { c: Client::new() }; } impl S { fn f(&self) { self.c.get(); } }",

@@ -107,7 +107,12 @@ impl<'w> Node<'w> {
                         return;
                     }
                 }
-                ExprKind::Await(_) | ExprKind::Try(_) | ExprKind::Reference(_) | ExprKind::Arm { .. } | ExprKind::Async(_) => {}
+                ExprKind::Arm { guard, .. } => {
+                    if *guard == Some(node.id) {
+                        return;
+                    }
+                }
+                ExprKind::Await(_) | ExprKind::Try(_) | ExprKind::Reference(_) | ExprKind::Async(_) => {}
                 _ => return,
             }
             node = parent;

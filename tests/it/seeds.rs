@@ -98,7 +98,7 @@ fn recall() {
     let all: Vec<&'static Rule> = own::ALL.iter().chain(rules::ALL).copied().collect();
     let wanted = |rule: &&&'static Rule| only.as_deref().is_none_or(|only| only.split(',').any(|id| id == rule.id));
     let read: Vec<(&'static Rule, Seeds)> =
-        all.iter().filter(wanted).map(|rule| (*rule, parse(&folder().join(format!("{}.toml", rule.id))))).collect();
+        all.iter().filter(wanted).filter(|rule| file(rule).exists()).map(|rule| (*rule, parse(&file(rule)))).collect();
     let each: Vec<(&'static Rule, &Seeds, &Seed)> =
         read.iter().flat_map(|(rule, seeds)| seeds.seed.iter().map(move |seed| (*rule, seeds, seed))).collect();
     let found = parallel::map(&each, |(rule, seeds, seed)| is_found(rule, seeds, seed, &bases, &memory));
@@ -267,6 +267,10 @@ fn written(tree: &Tree, repository: bool) -> tempfile::TempDir {
 fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> T {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     toml_edit::de::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn file(rule: &Rule) -> PathBuf {
+    folder().join(format!("{}.toml", rule.id))
 }
 
 fn folder() -> PathBuf {

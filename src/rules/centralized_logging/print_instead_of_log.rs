@@ -1,4 +1,5 @@
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
+use crate::rules::paths;
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
 use crate::workspace::{Service, Workspace};
@@ -29,6 +30,8 @@ crate::declare_rule! {
     /// ## Not reported when
     /// - no service runs it: tools, other subcommands of the same binary, tests, build scripts;
     /// - it says why the process ends: the block ends in `exit`, `panic!` or `bail!`, in `main` also in a `return`, or it is how `main` ends;
+    /// - it is for whoever typed a command: its function also prints empty lines or rules of dashes, or its file is named for commands;
+    /// - its file is named for configuration or its validation, which come before the log;
     /// - it stands in a panic hook, in the code of a logger, before the same function sets up the log, or where the log is gone.
     ///
     /// ## Source
@@ -43,6 +46,25 @@ const PRINTS: &[(&str, &str)] =
 const LOGGERS: &[&str] = &["log", "logger", "logging", "tracing", "telemetry", "subscriber", "otel", "tracer"];
 /// Likewise of those that make log lines; common names elsewhere.
 const LINE_MAKERS: &[&str] = &["layer", "appender", "drain", "emitter"];
+/// Words in the paths of code that talks to people, or runs before the log is there.
+const FOR_PEOPLE: &[&str] = &[
+    "cli",
+    "command",
+    "commands",
+    "console",
+    "migration",
+    "migrations",
+    "bench",
+    "args",
+    "config",
+    "configs",
+    "configuration",
+    "settings",
+    "validator",
+    "validators",
+    "validation",
+    "diagnostics",
+];
 /// Macros and functions that end the process.
 const EXITS: &[&str] = &["exit", "abort", "panic", "unreachable", "bail", "todo", "unimplemented"];
 
@@ -50,18 +72,42 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for (name, level) in PRINTS {
         for print in workspace.macros(name) {
             let Some(service) = workspace.run_by(print) else { continue };
-            if !is_farewell(print) && !in_panic_hook(print) && !in_logger(print) && !is_without_logger(print) {
+            let for_people = in_command(print) || writes_page(print);
+            if !for_people && !is_farewell(print) && !in_panic_hook(print) && !in_logger(print) && !is_without_logger(print) {
                 let framework = framework(workspace, service, print);
                 let mut diagnostic =
                     Diagnostic::new(format!("`{name}!` in the code of a service, past its log"), print.at(), "printed")
                         .help(format!("write `{framework}::{level}!(…)`"))
                         .evidence("a branch that ends the process, a panic hook, a logger's own code, another subcommand")
+                        .evidence("a function that writes a page for a terminal, code of commands or configuration by its path")
                         .service(&service.name);
                 diagnostic.fix = fix(print, framework, level);
                 out.push(diagnostic);
             }
         }
     }
+}
+
+/// In code whose names say that it talks to whoever typed a command, or that it runs before there is a log.
+fn in_command(print: Node<'_>) -> bool {
+    let path = print.workspace.sources.path(print.facts().file);
+    let within = print.packages().find_map(|package| path.strip_prefix(&package.directory).ok());
+    paths::has_word(within.unwrap_or(path), FOR_PEOPLE)
+}
+
+/// Whether the function writes a page for a terminal: it prints an empty line, or a rule of dashes.
+fn writes_page(print: Node<'_>) -> bool {
+    let body = print.function().and_then(|function| print.workspace.body(function));
+    let is_layout = |node: Node<'_>| {
+        let is_print = node.path().and_then(<[_]>::last).is_some_and(|name| PRINTS.iter().any(|(print, _)| **name == **print));
+        let is_sign = |c: char| c.is_whitespace() || !c.is_alphanumeric() && !matches!(c, '{' | '}');
+        let mut arguments = node.arguments();
+        is_print
+            && matches!(node.kind(), ExprKind::Macro { .. })
+            && arguments.next().is_none_or(|first| first.text().is_some_and(|text| text.chars().all(is_sign)))
+            && arguments.next().is_none()
+    };
+    body.into_iter().flat_map(Node::descendants).any(is_layout)
 }
 
 /// The same text as a log line, where the package of the code has the macro for it.

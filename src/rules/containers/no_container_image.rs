@@ -44,7 +44,8 @@ declare_rule! {
 }
 
 /// Dependencies of services that a platform packages.
-const PACKAGED_BY_PLATFORM: &[&str] = &["lambda_runtime", "lambda_http", "shuttle-runtime", "worker", "spin-sdk", "fastly"];
+const PACKAGED_BY_PLATFORM: &[&str] =
+    &["lambda_runtime", "lambda_http", "shuttle-runtime", "shuttle-service", "worker", "spin-sdk", "fastly"];
 
 fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     let package = &workspace.packages[service.package];

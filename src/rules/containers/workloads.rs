@@ -4,7 +4,7 @@ use super::shipped::is_elsewhere;
 use crate::workspace::kubernetes::{Kustomization, Object, Pod};
 use crate::workspace::manifest::join;
 use crate::workspace::yaml::{Node, Value};
-use crate::workspace::{Service, Workspace};
+use crate::workspace::{Location, Service, Workspace};
 
 /// A workload with pods that stay up.
 #[derive(Clone, Copy)]
@@ -38,6 +38,24 @@ fn service_of(workspace: &Workspace, object: usize) -> Option<&Service> {
 pub fn may_share_namespace(one: &Object, other: &Object) -> bool {
     let name = |object: &Object| object.namespace.as_ref().map(|namespace| namespace.value.clone());
     name(one).zip(name(other)).is_none_or(|(one, other)| one == other)
+}
+
+/// Whether an object decides how many pods there are.
+pub fn scales(scaler: &Object, object: &Object) -> bool {
+    matches!(scaler.kind.value.as_str(), "HorizontalPodAutoscaler" | "ScaledObject")
+        && scaler.node.at(&["spec", "scaleTargetRef", "name"]).and_then(Node::as_str) == Some(object.name.value.as_str())
+}
+
+/// Where it is said that a Deployment runs as several pods: its `replicas`, or an autoscaler's.
+pub fn several_replicas(workspace: &Workspace, object: &Object) -> Option<Location> {
+    let above_one = |node: Option<&Node>| node.and_then(Node::as_number::<u32>).is_some_and(|count| count > 1);
+    let own = object.node.at(&["spec", "replicas"]).filter(|count| above_one(Some(count)));
+    let scaled = || {
+        let scaler = workspace.kubernetes.iter().find(|scaler| scales(scaler, object))?;
+        let most = ["maxReplicas", "maxReplicaCount"].into_iter().find_map(|key| scaler.node.at(&["spec", key]));
+        most.filter(|most| above_one(Some(most))).map(|most| Location::new(scaler.file, most.span))
+    };
+    own.map(|count| Location::new(object.file, count.span)).or_else(scaled)
 }
 
 /// Whether a Service sends requests to a workload's pods.

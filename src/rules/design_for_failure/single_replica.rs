@@ -52,7 +52,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for Workload { object, pod, service } in workloads::servers(workspace) {
         let Some(service) = service.filter(|_| object.kind.value == "Deployment") else { continue };
         let replicas = object.node.at(&["spec", "replicas"]);
-        let autoscaled = workspace.kubernetes.iter().any(|other| scales(other, object));
+        let autoscaled = workspace.kubernetes.iter().any(|other| workloads::scales(other, object));
         let one = replicas.is_none_or(|replicas| replicas.as_str() == Some("1"));
         let name = &object.name.value;
         if one && !autoscaled {
@@ -94,12 +94,6 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             );
         }
     }
-}
-
-/// Whether an object decides how many pods there are.
-fn scales(scaler: &Object, object: &Object) -> bool {
-    matches!(scaler.kind.value.as_str(), "HorizontalPodAutoscaler" | "ScaledObject")
-        && scaler.node.at(&["spec", "scaleTargetRef", "name"]).and_then(Node::as_str) == Some(object.name.value.as_str())
 }
 
 /// Whether it says that two of it would be wrong.

@@ -36,7 +36,7 @@ crate::declare_rule! {
     /// - it stands in a plain function, unless async code certainly calls that function;
     /// - no service runs it: tools, subcommands, tests.
     ///
-    /// `std::fs` is not looked at: reading a small file at start-up is common and harmless.
+    /// `std::fs` is another rule's: `blocking-file-io-in-async`. Reading a small file at start-up is common and harmless.
     ///
     /// ## Source
     /// [Tokio: CPU-bound tasks and blocking code](https://docs.rs/tokio/latest/tokio/index.html#cpu-bound-tasks-and-blocking-code)

@@ -134,7 +134,7 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
 }
 
 /// Whether the client outlives the request, or must be made for it.
-fn is_kept(call: Node<'_>) -> bool {
+pub fn is_kept(call: Node<'_>) -> bool {
     if is_kept_around(call) {
         return true;
     }
@@ -162,6 +162,12 @@ fn is_kept_around(node: Node<'_>) -> bool {
         let is_receiver = ancestor.receiver().is_some_and(|receiver| receiver.id == inner.id);
         inner = ancestor;
         match ancestor.kind() {
+            // `LazyLock::new(|| …)` of a static, also of one inside a function.
+            ExprKind::Call { .. }
+                if ancestor.path().is_some_and(|path| path.iter().any(|name| matches!(&**name, "LazyLock" | "Lazy"))) =>
+            {
+                true
+            }
             ExprKind::Call { .. } | ExprKind::Method { .. } => {
                 !is_receiver && ancestor.last_name().is_some_and(|name| KEEPERS.contains(&name))
             }

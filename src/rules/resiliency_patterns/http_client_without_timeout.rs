@@ -1,12 +1,12 @@
 use std::cell::OnceCell;
 
-use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
-use crate::rules::libraries::REQUEST_METHODS;
+use super::http_clients;
+use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
+use crate::rules::libraries::version;
 use crate::rules::time_limit::{is_bounded, names_limit};
 use crate::workspace::Workspace;
-use crate::workspace::names::FunctionRef;
 use crate::workspace::query::Node;
-use crate::workspace::rust::{ExprKind, Outline};
+use crate::workspace::rust::ExprKind;
 
 crate::declare_rule! {
     /// An HTTP client waits for answers without a limit.
@@ -33,7 +33,7 @@ crate::declare_rule! {
     ///   sleep, also when the caller of the function puts it there;
     /// - its requests open streams of server-sent events;
     /// - no request is made with it that can be seen: it is handed to a library, which may have limits of its own;
-    /// - it is `reqwest::blocking`, whose requests end after 30 s, or another crate's `Client`;
+    /// - it is `reqwest::blocking` (or reqwest before 0.10, which blocks), whose requests end after 30 s, or another crate's `Client`;
     /// - no service runs it: tools, subcommands, tests, examples.
     ///
     /// Only reqwest is looked at: awc and surf have limits by default.
@@ -44,24 +44,19 @@ crate::declare_rule! {
     "http-client-without-timeout", "MSVC601", Practice::ResiliencyPatterns, Level::Deny, Tier::Default, Check::Workspace(check)
 }
 
-/// What makes a client, or the builder of one.
-const MAKERS: &[&str] = &[
-    "reqwest::Client::new",
-    "reqwest::Client::default",
-    "reqwest::Client::builder",
-    "reqwest::ClientBuilder::new",
-    "reqwest::ClientBuilder::default",
-];
-/// Where a framework keeps values for handlers, who get them by type.
-const STATE: &[&str] = &["app_data", "data", "manage", "with_state", "Extension", "AddExtensionLayer", "inject", "insert"];
+/// Before 0.10 the client at the root was the blocking one, with 30 s by default: reqwest 0.9 `client.rs`.
+fn has_default(call: Node<'_>) -> bool {
+    version(call, "reqwest").is_some_and(|version| version.major == 0 && version.minor < 10)
+}
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let by_type = OnceCell::new();
-    let by_type = || by_type.get_or_init(|| requests_by_type(workspace)).clone();
-    for maker in MAKERS {
-        workspace.calls_to(maker).chain(workspace.handed_on(maker)).for_each(|call| check_client(call, maker, &by_type, out));
+    let by_type = || by_type.get_or_init(|| http_clients::requests_by_type(workspace)).clone();
+    for maker in http_clients::MAKERS {
+        let made = workspace.calls_to(maker).chain(workspace.handed_on(maker)).filter(|call| !has_default(*call));
+        made.for_each(|call| check_client(call, maker, &by_type, out));
     }
-    for call in workspace.calls_to("reqwest::get").filter(|call| !is_bounded(*call)) {
+    for call in workspace.calls_to("reqwest::get").filter(|call| !has_default(*call) && !is_bounded(*call)) {
         if let Some(service) = workspace.run_by(call) {
             out.push(finding("`reqwest::get` waits for its answer without a limit", call).service(&service.name));
         }
@@ -71,20 +66,11 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 fn check_client<'w>(call: Node<'w>, maker: &str, by_type: &dyn Fn() -> Vec<Node<'w>>, out: &mut Vec<Diagnostic>) {
     let workspace = call.workspace;
     let Some(service) = workspace.run_by(call) else { return };
-    let fate = call.fate(&|name| !REQUEST_METHODS.contains(&name));
+    let fate = http_clients::fate(call);
     if fate.methods.iter().any(|method| method.method().is_some_and(names_limit)) {
         return;
     }
-    let seen = fate.methods.into_iter().filter(|method| is_request(*method)).collect::<Vec<_>>();
-    let shared = fate.given.iter().any(|taker| taker.last_name().is_some_and(|name| STATE.contains(&name)));
-    let (requests, confidence) = match (seen.is_empty(), shared) {
-        (false, _) => (seen, Confidence::High),
-        (true, true) => {
-            let own = by_type().into_iter().filter(|request| workspace.runs(service, *request));
-            (own.collect(), Confidence::Medium)
-        }
-        (true, false) => return,
-    };
+    let Some((requests, confidence)) = http_clients::requests(service, fate, by_type) else { return };
     let mut unbounded =
         requests.into_iter().filter(|request| workspace.run_by(*request).is_some() && !request_is_bounded(*request));
     let Some(first) = unbounded.next() else { return };
@@ -124,7 +110,9 @@ fn fix(call: Node<'_>) -> Option<Fix> {
 fn request_is_bounded(request: Node<'_>) -> bool {
     let fate = request.fate(&|name| name != "send");
     let handed = fate.given.iter().any(|taker| taker.last_name().is_some_and(names_limit) || is_event_stream(*taker));
-    if handed || fate.methods.iter().any(|method| method.method().is_some_and(names_limit)) || is_bounded(request) {
+    // `.eventsource()` of reqwest-eventsource.
+    let bounded = |method: &Node<'_>| method.method().is_some_and(|name| names_limit(name) || name == "eventsource");
+    if handed || fate.methods.iter().any(bounded) || is_bounded(request) {
         return true;
     }
     // A function may build the request for others to send.
@@ -135,20 +123,4 @@ fn request_is_bounded(request: Node<'_>) -> bool {
 /// Server-sent events stay open on purpose.
 fn is_event_stream(taker: Node<'_>) -> bool {
     taker.path().is_some_and(|path| path.iter().any(|name| name.contains("EventSource")))
-}
-
-fn is_request(method: Node<'_>) -> bool {
-    method.method().is_some_and(|name| REQUEST_METHODS.contains(&name)) && method.arguments().next().is_some()
-}
-
-/// Requests of clients that are known by their type alone: a handler's parameter.
-fn requests_by_type(workspace: &Workspace) -> Vec<Node<'_>> {
-    // `get` stands everywhere: only where something is sent, or a request is handed back, may it be one.
-    let hands_back = |function: FunctionRef| {
-        let returned = workspace.function(function).returns.iter();
-        returned.flat_map(|ty| std::iter::once(ty).chain(&ty.arguments)).any(|ty| ty.name() == Some("RequestBuilder"))
-    };
-    let may = |function, outline: &Outline| outline.names("send") || outline.names("execute") || hands_back(function);
-    let methods = REQUEST_METHODS.iter().flat_map(|name| workspace.named_if(name, may));
-    methods.filter(|method| is_request(*method) && method.receiver().is_some_and(|on| on.is_a("reqwest::Client"))).collect()
 }

@@ -7,6 +7,10 @@ use crate::workspace::rust::ExprKind;
 /// Bindings that a chain of methods is followed through.
 const MAX_DEPTH: usize = 8;
 
+/// Methods that put something around requests.
+pub const APPLY: &[&str] =
+    &["layer", "route_layer", "wrap", "wrap_fn", "with", "hoop", "around", "attach", "service", "push", "and_then", "middleware"];
+
 /// Layers of tower that limit, each limiting the service it is put around and nothing else.
 pub const LIMITS: &[&str] = &[
     "tower::limit::ConcurrencyLimitLayer::new",

@@ -45,7 +45,9 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
         for maker in pool.makers {
             for call in workspace.calls_to(maker).filter(|call| workspace.runs(service, *call)) {
                 let traffic = || workspace.served(service).is_some_and(|served| !served.traffic().is_empty());
-                if *serves.get_or_insert_with(traffic) && !is_for_migrations(call) {
+                // A file has no server that could be slow.
+                let is_file = call.external().is_some_and(|path| path.contains("Sqlite") || path.contains("sqlite"));
+                if !is_file && *serves.get_or_insert_with(traffic) && !is_for_migrations(call) {
                     check_pool(workspace, service, pool, call, out);
                 }
             }

@@ -1,3 +1,4 @@
+use super::layers::APPLY;
 use crate::declare_rule;
 use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
 use crate::workspace::http::{Framework, Purpose, Served, purpose};
@@ -41,10 +42,6 @@ declare_rule! {
     /// (`idle_timeout` only); warp 0.3 and 0.4 (none). "Timeouts", MARS (Tighilt et al., 2023); Nygard, "Release It!".
     "server-without-timeout", "MSVC608", Practice::ResiliencyPatterns, Level::Deny, Tier::Default, Check::Service(check)
 }
-
-/// Methods that put something around requests.
-const APPLY: &[&str] =
-    &["layer", "route_layer", "wrap", "wrap_fn", "with", "hoop", "around", "attach", "service", "push", "and_then", "middleware"];
 
 fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     let Some(served) = workspace.served(service) else { return };
@@ -166,7 +163,7 @@ fn wraps_the_rest(timeout: Node<'_>) -> bool {
 }
 
 /// WebSockets and server-sent events stay open on purpose.
-fn serves_streams_only(served: &Served<'_>) -> bool {
+pub fn serves_streams_only(served: &Served<'_>) -> bool {
     let business: Vec<_> = served
         .routes
         .iter()

@@ -1,4 +1,4 @@
-use super::secret::{is_secret_name, issuer, looks_random, url_password};
+use super::secret::{is_contract, is_secret_name, issuer, looks_random, url_password};
 use super::written::{Written, in_code, in_documents};
 use crate::declare_rule;
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
@@ -30,6 +30,7 @@ declare_rule! {
     /// - it is interpolated (`${DB_PASSWORD}`, `{{ … }}`, `$(…)`) or read from a file or a secret;
     /// - a URL's host is this machine or a container that the same compose file starts, or its password does not look generated;
     /// - it is the password that a compose file starts a ready-made image with;
+    /// - it is the address of an account or a contract of a blockchain;
     /// - the name says that it is hashed, encrypted, public or a test's, or a front-end build publishes it (`VITE_…`);
     /// - the file or function makes tests, fixtures, examples or documentation, or, unless the value has an issuer's own format, for local
     ///   development (`.env.development`, `compose.dev.yaml`, an overlay `dev`).
@@ -61,7 +62,7 @@ fn finding(workspace: &Workspace, written: Written) -> Option<Diagnostic> {
         return None;
     } else if has_url_password(written) {
         (format!("a URL with its password is written into the source{}", under(name)), Confidence::High)
-    } else if (written.in_secret || is_secret_name(name)) && looks_random(value) {
+    } else if (written.in_secret || is_secret_name(name)) && looks_random(value) && !is_contract(name, value) {
         (format!("a secret is written into the source{}", under(name)), Confidence::Medium)
     } else {
         return None;

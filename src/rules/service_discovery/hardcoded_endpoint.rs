@@ -4,7 +4,7 @@ use super::address::{Address, address};
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
-use crate::workspace::rust::ExprKind;
+use crate::workspace::rust::{ExprKind, TypeKind};
 
 crate::declare_rule! {
     /// The address of another system is written into the code.
@@ -154,6 +154,22 @@ fn is_sink(taker: Node<'_>, address: &Address) -> bool {
     }
 }
 
+/// `#[serde(default = "url")]` on a field beside the function.
+fn names_default(literal: Node<'_>, function: &str) -> bool {
+    let facts = literal.facts();
+    let fields = facts.types.iter().flat_map(|item| match &item.kind {
+        TypeKind::Struct(fields) => &fields[..],
+        _ => &[],
+    });
+    let mut arguments = fields.into_iter().flat_map(|field| &field.attributes).flat_map(|attribute| &attribute.arguments);
+    arguments.any(|id| match literal.with(*id).kind() {
+        ExprKind::Assign { left, right } => {
+            literal.with(*left).variable() == Some("default") && literal.with(*right).text() == Some(function)
+        }
+        _ => false,
+    })
+}
+
 /// Chosen by what is configured, or what stands for it when nothing is.
 fn is_default(literal: Node<'_>) -> bool {
     let asks = |node: Node<'_>| {
@@ -171,7 +187,9 @@ fn is_default(literal: Node<'_>) -> bool {
     let function = literal.function().map(|function| literal.workspace.function(function));
     let in_default = function.is_some_and(|function| {
         let is_named = function.name.starts_with("default") || function.name.ends_with("_default");
-        is_named || function.of_trait.as_ref().and_then(|path| path.last()).is_some_and(|name| &**name == "Default")
+        is_named
+            || names_default(literal, &function.name)
+            || function.of_trait.as_ref().and_then(|path| path.last()).is_some_and(|name| &**name == "Default")
     });
     in_default || taker.is_some_and(asks) || literal.ancestors().any(chosen)
 }

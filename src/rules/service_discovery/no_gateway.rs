@@ -4,6 +4,7 @@ use crate::declare_rule;
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::rules::containers::shipped::is_elsewhere;
 use crate::rules::containers::workloads::{self, Workload};
+use crate::rules::edge::{is_gateway, opened};
 use crate::workspace::kubernetes::Object;
 use crate::workspace::yaml::Node;
 use crate::workspace::{Location, Workspace};
@@ -51,23 +52,7 @@ declare_rule! {
     "no-gateway", "MSVC409", Practice::ServiceDiscovery, Level::Warn, Tier::Pedantic, Check::Workspace(check)
 }
 
-/// Kinds that stand at the door.
-const GATEWAYS: &[&str] = &[
-    "Ingress",
-    "IngressRoute",
-    "Gateway",
-    "HTTPRoute",
-    "GRPCRoute",
-    "TLSRoute",
-    "VirtualService",
-    "HTTPProxy",
-    "Mapping",
-    "KongIngress",
-    "ApisixRoute",
-];
-
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    let is_gateway = |object: &Object| GATEWAYS.contains(&object.kind.value.as_str());
     if workspace.kubernetes.iter().any(is_gateway) || workloads::mentioned_by_kustomize(workspace, "ClusterIP") {
         return;
     }
@@ -96,17 +81,4 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         diagnostic = diagnostic.related(Location::new(door.file, kind.span), format!("opens `{name}`"));
     }
     out.push(diagnostic);
-}
-
-/// What opens a Service to the outside of the cluster: its type, or addresses of its own.
-fn opened(door: &Object) -> Option<&Node> {
-    let spec = |key: &str| door.node.at(&["spec", key]).filter(|_| door.kind.value == "Service");
-    if let Some(addresses) = spec("externalIPs").filter(|addresses| !addresses.items().is_empty()) {
-        return Some(addresses);
-    }
-    let kind = spec("type")?;
-    let internal = |text: &str| text.to_ascii_lowercase().contains("internal");
-    let is_internal =
-        door.annotations.iter().any(|annotation| internal(&annotation.name) || annotation.value.as_deref().is_some_and(internal));
-    matches!(kind.as_str(), Some("LoadBalancer" | "NodePort")).then_some(kind).filter(|_| !is_internal)
 }

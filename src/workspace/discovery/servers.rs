@@ -271,12 +271,14 @@ const TOOLS: &[&str] = &[
     "sim",
     "simulation",
     "simulator",
+    "stress",
     "stub",
     "test",
     "testdata",
     "tester",
     "testing",
     "tests",
+    "utils",
     "xtask",
 ];
 

@@ -97,14 +97,19 @@ const SIDE: &[&str] =
 impl<'w> Served<'w> {
     /// The servers that callers come for: not those beside them for metrics, health and administration.
     pub fn traffic(&self) -> Vec<&'w Server> {
-        let (main, side): (Vec<_>, Vec<_>) = self.servers.iter().partition(|server| !self.is_side(server));
-        if !main.is_empty() {
-            return main;
-        }
+        let (mut main, side): (Vec<&'w Server>, Vec<_>) = self.servers.iter().partition(|server| !self.is_side(server));
         // A worker with nothing but probes and metrics serves no callers, whatever its functions are called.
         let operational =
             |route: &&Route| route.paths.iter().all(|path| !matches!(purpose(path), Purpose::Business | Purpose::GraphQl));
-        if self.routes.iter().all(operational) { Vec::new() } else { side }
+        let all_operational = self.routes.iter().all(operational);
+        if !main.is_empty() {
+            let is_probe = |path: &String| matches!(purpose(path), Purpose::Health | Purpose::Metrics);
+            let only_probes =
+                !self.routes.is_empty() && self.routes.iter().all(|route| route.known && route.paths.iter().all(is_probe));
+            main.retain(|server| server.framework == Framework::Tonic || !only_probes);
+            return main;
+        }
+        if all_operational { Vec::new() } else { side }
     }
 
     fn is_side(&self, server: &Server) -> bool {

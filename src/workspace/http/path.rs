@@ -81,7 +81,19 @@ const STATIC: &[&str] =
     &["static", "assets", "public", "favicon.ico", "robots.txt", "dist", "images", "img", "css", "js", "fonts", "media", "pkg"];
 const AUTH: &[&str] =
     &["oauth", "oauth2", "oidc", "saml", ".well-known", "login", "logout", "signin", "signout", "sso", "authorize"];
-const DEBUG: &[&str] = &["debug", "pprof", "profile-cpu", "loglevel", "log-level", "version", "info", "build-info", "buildinfo"];
+const DEBUG: &[&str] = &[
+    "debug",
+    "pprof",
+    "profiler",
+    "profiling",
+    "profile-cpu",
+    "loglevel",
+    "log-level",
+    "version",
+    "info",
+    "build-info",
+    "buildinfo",
+];
 
 /// What a route of this path is for.
 pub fn purpose(path: &str) -> Purpose {
@@ -114,7 +126,9 @@ pub fn purpose(path: &str) -> Purpose {
         Purpose::Auth
     } else if segments.iter().any(|segment| segment.contains("webhook") || segment == "hook" || segment == "hooks") {
         Purpose::Webhook
-    } else if DEBUG.contains(&first.as_str()) && (segments.len() == 1 || first == "debug") {
+    } else if DEBUG.contains(&first.as_str())
+        && (segments.len() == 1 || matches!(first.as_str(), "debug" | "profiler" | "profiling"))
+    {
         Purpose::Debug
     } else if has(&["graphql", "graphiql", "playground"]) {
         Purpose::GraphQl

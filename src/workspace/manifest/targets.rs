@@ -41,7 +41,10 @@ pub(super) fn targets(
     if let Some(path) = path {
         let own = library.and_then(|item| item.get("name")).and_then(Item::as_str);
         let name = own.map_or_else(|| name.replace('-', "_"), str::to_owned);
-        targets.push(Target { kind: TargetKind::Lib, name, root: path });
+        let key = |key: &str| library.and_then(|item| item.get(key)).and_then(Item::as_bool);
+        let is_macro = key("proc-macro").or_else(|| key("proc_macro")) == Some(true);
+        let kind = if is_macro { TargetKind::ProcMacro } else { TargetKind::Lib };
+        targets.push(Target { kind, name, root: path });
     }
 
     for (kind, table, folder, switch) in [

@@ -52,6 +52,8 @@ pub struct ModuleNode {
     /// It, or a module around it, is compiled for tests only.
     pub test: bool,
     items: HashMap<Name, Item>,
+    /// Functions, and imports of them, that are called as a module beside them is: `mod routes; use routes::routes;`.
+    values: HashMap<Name, Item>,
     /// `use path::*`, as written.
     globs: Vec<Segments>,
     /// What those globs open, and the globs in there, …: modules of the workspace, nearest first, and paths outside it.
@@ -153,11 +155,11 @@ impl Names {
             [first, rest @ ..] if &**first == "Self" => match owner {
                 Some(owner) if owner.first().is_none_or(|first| &**first != "Self") => {
                     let full: Vec<Name> = owner.iter().chain(rest).cloned().collect();
-                    self.resolve_in(rust, module, &full, &mut { MAX_STEPS })
+                    self.resolve_in(rust, module, &full, true, &mut { MAX_STEPS })
                 }
                 _ => Definition::Unknown,
             },
-            _ => self.resolve_in(rust, module, path, &mut { MAX_STEPS }),
+            _ => self.resolve_in(rust, module, path, true, &mut { MAX_STEPS }),
         }
     }
 
@@ -216,7 +218,7 @@ impl Names {
                 if function.owner.is_none() {
                     let item = FunctionRef { file, function: FunctionId::new(id) };
                     for module in modules(&self.of_file, function.module) {
-                        self.modules[module].items.entry(function.name.clone()).or_insert(Item::Function(item));
+                        self.modules[module].add(&function.name, Item::Function(item));
                     }
                 }
             }
@@ -235,7 +237,7 @@ impl Names {
                     let node = &mut self.modules[module];
                     match &*import.name {
                         "*" => node.globs.push(import.path.clone()),
-                        _ => drop(node.items.entry(import.name.clone()).or_insert(Item::Use(import.path.clone()))),
+                        _ => node.add(&import.name, Item::Use(import.path.clone())),
                     }
                 }
             }
@@ -255,6 +257,14 @@ impl Names {
             }
         }
         self.methods = methods;
+    }
+}
+
+impl ModuleNode {
+    /// Adds what is no module. The first of a name stays; beside a module of that name it is a value.
+    fn add(&mut self, name: &Name, item: Item) {
+        let space = if matches!(self.items.get(name), Some(Item::Module(_))) { &mut self.values } else { &mut self.items };
+        space.entry(name.clone()).or_insert(item);
     }
 }
 

@@ -6,33 +6,41 @@ use super::{Definition, GLOB_ROUNDS, Item, MAX_STEPS, ModuleIndex, Names};
 use crate::workspace::rust::{Name, RustFile, Segments, TypeKind};
 
 impl Names {
-    pub(super) fn resolve_in(&self, rust: &[RustFile], module: ModuleIndex, path: &[Name], steps: &mut usize) -> Definition {
+    /// `ends`: whether the path ends what is asked for, and so may name a function that is called as a module is.
+    pub(super) fn resolve_in(
+        &self,
+        rust: &[RustFile],
+        module: ModuleIndex,
+        path: &[Name],
+        ends: bool,
+        steps: &mut usize,
+    ) -> Definition {
         let Some((first, rest)) = path.split_first() else { return Definition::Module(module) };
         let node = &self.modules[module];
         let start = match &**first {
             "crate" | "$crate" => Definition::Module(self.crates[node.krate].root),
             "self" => Definition::Module(module),
             "super" => node.parent.map_or(Definition::Unknown, Definition::Module),
-            name => match self.item(rust, module, name, steps) {
+            name => match self.item(rust, module, name, ends && rest.is_empty(), steps) {
                 Definition::Unknown => self.outside(module, name),
                 found => found,
             },
         };
         match start {
             Definition::Unknown => self.through_outside_glob(module, path),
-            start => self.walk(rust, start, rest, steps),
+            start => self.walk(rust, start, rest, ends, steps),
         }
     }
 
-    fn walk(&self, rust: &[RustFile], start: Definition, rest: &[Name], steps: &mut usize) -> Definition {
+    fn walk(&self, rust: &[RustFile], start: Definition, rest: &[Name], ends: bool, steps: &mut usize) -> Definition {
         let Some((next, after)) = rest.split_first() else { return start };
         match start {
             Definition::External(path) => Definition::External(format!("{path}::{}", rest.join("::"))),
             Definition::Module(module) => match &**next {
-                "super" | "self" => self.resolve_in(rust, module, rest, steps),
-                name => match self.item(rust, module, name, steps) {
+                "super" | "self" => self.resolve_in(rust, module, rest, ends, steps),
+                name => match self.item(rust, module, name, ends && after.is_empty(), steps) {
                     Definition::Unknown => self.through_outside_glob(module, rest),
-                    found => self.walk(rust, found, after, steps),
+                    found => self.walk(rust, found, after, ends, steps),
                 },
             },
             Definition::Type(ty) => {
@@ -46,7 +54,7 @@ impl Names {
                         let (Some(&module), Some(left)) = (module, steps.checked_sub(1)) else { return Definition::Unknown };
                         *steps = left;
                         let full: Vec<Name> = target.path.iter().chain(rest).cloned().collect();
-                        self.resolve_in(rust, module, &full, steps)
+                        self.resolve_in(rust, module, &full, ends, steps)
                     }
                     _ => Definition::Other,
                 }
@@ -56,14 +64,15 @@ impl Names {
     }
 
     /// A name that the module declares, imports, or opens by a glob, as far as the workspace shows it.
-    fn item(&self, rust: &[RustFile], module: ModuleIndex, name: &str, steps: &mut usize) -> Definition {
+    fn item(&self, rust: &[RustFile], module: ModuleIndex, name: &str, ends: bool, steps: &mut usize) -> Definition {
         for at in std::iter::once(module).chain(self.modules[module].opened.iter().copied()) {
-            let found = match self.modules[at].items.get(name) {
+            let node = &self.modules[at];
+            let found = match node.values.get(name).filter(|_| ends).or_else(|| node.items.get(name)) {
                 Some(Item::Module(module)) => Definition::Module(*module),
                 Some(Item::Function(function)) => Definition::Function(*function),
                 Some(Item::Type(ty)) => Definition::Type(*ty),
                 Some(Item::Constant) => Definition::Other,
-                Some(Item::Use(path)) => self.import(rust, at, name, path, steps),
+                Some(Item::Use(path)) => self.import(rust, at, name, path, ends, steps),
                 None => continue,
             };
             if found != Definition::Unknown {
@@ -75,18 +84,27 @@ impl Names {
 
     /// The target of `use path` (as `name`). The first segment most often is a crate, which the name being imported must
     /// not hide: `use tokio;`, `use reqwest as tokio;`.
-    fn import(&self, rust: &[RustFile], module: ModuleIndex, name: &str, path: &Segments, steps: &mut usize) -> Definition {
+    fn import(
+        &self,
+        rust: &[RustFile],
+        module: ModuleIndex,
+        name: &str,
+        path: &Segments,
+        ends: bool,
+        steps: &mut usize,
+    ) -> Definition {
         let (Some(first), Some(left)) = (path.first(), steps.checked_sub(1)) else { return Definition::Unknown };
         *steps = left;
         let imported_here = matches!(self.modules[module].items.get(first), Some(Item::Use(_)));
-        if &**first == name || imported_here {
+        let is_module = path.len() > 1 && matches!(self.modules[module].items.get(first), Some(Item::Module(_)));
+        if (&**first == name && !is_module) || imported_here {
             match self.outside(module, first) {
                 Definition::Unknown if &**first == name => return Definition::Unknown,
                 Definition::Unknown => {}
-                start => return self.walk(rust, start, &path[1..], steps),
+                start => return self.walk(rust, start, &path[1..], ends, steps),
             }
         }
-        self.resolve_in(rust, module, path, steps)
+        self.resolve_in(rust, module, path, ends, steps)
     }
 
     /// `use a::*` of a crate that is not here: a name that nothing else explains comes from there, if no other such glob
@@ -105,7 +123,7 @@ impl Names {
             let mut changed = false;
             for (index, (opened, outside)) in direct.iter_mut().enumerate() {
                 for glob in &self.modules[index].globs {
-                    match self.import(rust, index, "*", glob, &mut { MAX_STEPS }) {
+                    match self.import(rust, index, "*", glob, false, &mut { MAX_STEPS }) {
                         Definition::Module(target) if target != index && !opened.contains(&target) => {
                             opened.push(target);
                             changed = true;

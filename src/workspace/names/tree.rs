@@ -57,6 +57,7 @@ impl Tree<'_> {
             module,
             test,
             items: HashMap::default(),
+            values: HashMap::default(),
             globs: Vec::new(),
             opened: Vec::new(),
             opened_outside: Vec::new(),

@@ -255,7 +255,7 @@ pub enum ExprKind {
         on: ExprId,
         arms: Box<[ExprId]>,
     },
-    /// One arm: what the pattern binds, its guard, its body. `variant` is the path of a pattern such as
+    /// One arm: what the pattern binds, its guard (or the text that the pattern asks for), its body. `variant` is the path of a pattern such as
     /// `Command::Serve(options)`, `Command::Serve { options }` or `Command::Serve`, whose parts `names` are; empty for others.
     Arm {
         names: Box<[Name]>,

@@ -399,6 +399,10 @@ fn is_test(attributes: &[syn::Attribute]) -> bool {
 fn implies_test(condition: &syn::Meta) -> bool {
     match condition {
         syn::Meta::Path(path) => path.is_ident("test"),
+        syn::Meta::NameValue(pair) if pair.path.is_ident("feature") => match &pair.value {
+            syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(feature), .. }) => is_for_tests(&feature.value()),
+            _ => false,
+        },
         syn::Meta::List(list) if list.path.is_ident("all") || list.path.is_ident("any") => {
             let parser = syn::punctuated::Punctuated::<syn::Meta, syn::Token![,]>::parse_terminated;
             let Ok(parts) = list.parse_args_with(parser) else { return false };
@@ -410,6 +414,13 @@ fn implies_test(condition: &syn::Meta) -> bool {
         }
         _ => false,
     }
+}
+
+/// Features that people switch on to test or to develop: `test-util`, `dev_mode`.
+fn is_for_tests(feature: &str) -> bool {
+    feature
+        .split(['-', '_'])
+        .any(|word| matches!(word, "test" | "tests" | "testing" | "dev" | "debug" | "mock" | "mocks" | "fuzzing"))
 }
 
 /// Whether the head of the file says that a tool wrote it.

@@ -217,7 +217,7 @@ impl Lowering {
         self.node(|this| {
             let guard = match pattern {
                 syn::Pat::Guard(pattern) => Some(this.expr(&pattern.guard)),
-                _ => None,
+                _ => literal_of(pattern).map(|literal| this.expr(&syn::Expr::Lit(literal.clone()))),
             };
             let body = this.expr(body);
             let (names, variant) = (bound_names(pattern).into(), variant_of(pattern));
@@ -258,6 +258,17 @@ impl Lowering {
             let kind = ExprKind::Let { names: bound_names(pattern).into(), ty, value, otherwise };
             (kind, join(this.span(local.let_token.span), this.span(local.semi_token.span)))
         })
+    }
+}
+
+/// The text that a pattern asks for; the first, where it asks for one of several.
+fn literal_of(pattern: &syn::Pat) -> Option<&syn::ExprLit> {
+    match pattern {
+        syn::Pat::Lit(literal) if matches!(literal.lit, syn::Lit::Str(_)) => Some(literal),
+        syn::Pat::Or(pattern) => literal_of(pattern.cases.first()?),
+        syn::Pat::Paren(pattern) => literal_of(&pattern.pat),
+        syn::Pat::TupleStruct(tuple) if tuple.elems.len() == 1 => literal_of(tuple.elems.first()?),
+        _ => None,
     }
 }
 

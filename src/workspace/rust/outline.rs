@@ -345,6 +345,11 @@ impl Found {
 }
 
 impl Outline {
+    /// Every name in it, as written.
+    pub fn all_names(&self) -> impl Iterator<Item = &Name> {
+        self.paths.iter().flatten().chain(&self.names)
+    }
+
     /// Whether it says `for`, `loop` or `while`.
     pub fn loops(&self) -> bool {
         self.names(LOOP)

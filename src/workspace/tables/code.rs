@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::Use;
-use crate::workspace::Workspace;
 use crate::workspace::names::{Definition, ModuleIndex};
 use crate::workspace::query::Node;
 use crate::workspace::rust::{Attribute, ExprKind, Name, RustFile, Segments};
 use crate::workspace::sql::{self, Table, Verb};
+use crate::workspace::{Location, Workspace};
 
 /// Calls and macros beside [`sql::CALLS`] whose text says which table they use.
 const MORE: &[&str] = &[
@@ -26,9 +26,18 @@ const MORE: &[&str] = &[
     "QueryBuilder",
 ];
 
+/// One statement of code, and one table that it uses.
+pub struct Statement<'w> {
+    pub node: Node<'w>,
+    pub table: Table,
+    pub verb: Verb,
+    /// Where an entity or a schema says what the table is, for statements that are built from one.
+    pub declared: Option<Location>,
+}
+
 pub fn uses(workspace: &Workspace) -> Vec<Use> {
     let mut found = Vec::new();
-    let mut add = |node: Node<'_>, table: &Table, verb: Verb| {
+    for Statement { node, table, verb, .. } in statements(workspace) {
         let running = workspace.services.iter().filter(|service| workspace.runs(service, node));
         let packages: BTreeSet<usize> = running.map(|service| service.package).collect();
         found.extend(packages.into_iter().map(|package| Use {
@@ -38,16 +47,22 @@ pub fn uses(workspace: &Workspace) -> Vec<Use> {
             migration: false,
             at: node.at(),
         }));
-    };
-    for call in sql::CALLS.iter().chain(MORE).flat_map(|name| workspace.named(name)) {
-        for text in call.arguments().take(4).filter_map(text) {
+    }
+    found
+}
+
+/// All statements of code that ships.
+pub fn statements(workspace: &Workspace) -> Vec<Statement<'_>> {
+    let mut found = Vec::new();
+    for node in sql::CALLS.iter().chain(MORE).flat_map(|name| workspace.named(name)) {
+        for text in node.arguments().take(4).filter_map(text) {
             for used in sql::read(&text).into_iter().flat_map(|statement| statement.uses) {
-                add(call, &used.table, used.verb);
+                found.push(Statement { node, table: used.table, verb: used.verb, declared: None });
             }
         }
     }
-    diesel(workspace, &mut add);
-    sea_orm(workspace, &mut add);
+    diesel(workspace, &mut found);
+    sea_orm(workspace, &mut found);
     found
 }
 
@@ -86,18 +101,18 @@ fn constant<'w>(workspace: &'w Workspace, name: &Name) -> Option<Node<'w>> {
 }
 
 /// `diesel::insert_into(orders::table)`, and reads that name `orders::table`.
-fn diesel(workspace: &Workspace, add: &mut impl FnMut(Node<'_>, &Table, Verb)) {
-    let mut declared: HashMap<&str, Table> = HashMap::new();
+fn diesel<'w>(workspace: &'w Workspace, found: &mut Vec<Statement<'w>>) {
+    let mut declared: HashMap<&str, (Table, Location)> = HashMap::new();
     for node in workspace.named("table") {
         let Some(ExprKind::Path(path)) = node.arguments().next().map(Node::kind) else { continue };
         if let (ExprKind::Macro { .. }, Some((name, before))) = (node.kind(), path.split_last()) {
-            declared.insert(name, Table::new(before.last().map(|schema| &**schema), name));
+            declared.insert(name, (Table::new(before.last().map(|schema| &**schema), name), node.at()));
         }
     }
     if declared.is_empty() {
         return;
     }
-    let of = |node: Node<'_>| -> Option<&Table> {
+    let of = |node: Node<'_>| -> Option<&(Table, Location)> {
         let is_dsl = |name: &Name| matches!(&**name, "table" | "dsl");
         let name = node.path()?.iter().rev().find(|name| !is_dsl(name))?;
         declared.get(&**name)
@@ -108,28 +123,30 @@ fn diesel(workspace: &Workspace, add: &mut impl FnMut(Node<'_>, &Table, Verb)) {
     {
         let from_diesel = call.external().is_some_and(|path| path.starts_with("diesel::") || path.starts_with("diesel_async::"));
         let target = call.arguments().next().and_then(|argument| argument.descendants().find_map(of));
-        if let (true, Some(table)) = (from_diesel, target) {
-            add(call, table, Verb::Write);
+        if let (true, Some((table, at))) = (from_diesel, target) {
+            found.push(Statement { node: call, table: table.clone(), verb: Verb::Write, declared: Some(*at) });
         }
     }
 }
 
 /// `orders::Entity::insert(…)`, `orders::ActiveModel { … }`, `orders::Entity::find()`.
-fn sea_orm(workspace: &Workspace, add: &mut impl FnMut(Node<'_>, &Table, Verb)) {
-    let mut entities: HashMap<ModuleIndex, Table> = HashMap::new();
+fn sea_orm<'w>(workspace: &'w Workspace, found: &mut Vec<Statement<'w>>) {
+    let mut entities: HashMap<ModuleIndex, (Table, Location)> = HashMap::new();
     for (file, facts) in workspace.rust.iter().enumerate() {
         for item in facts.types.iter().filter(|item| !item.test) {
             let Some(table) = table_of(facts, &item.attributes) else { continue };
             let modules = workspace.names.modules_of(file, item.module).iter();
-            entities.extend(modules.map(|module| (*module, table.clone())));
+            let at = facts.location(item.span);
+            entities.extend(modules.map(|module| (*module, (table.clone(), at))));
         }
     }
     if entities.is_empty() {
         return;
     }
-    let of = |node: Node<'_>, path: &[Name]| -> Option<&Table> {
+    let of = |node: Node<'w>, path: &[Name], verb: Verb| -> Option<Statement<'w>> {
         let Definition::Module(module) = node.resolve(path) else { return None };
-        entities.get(&module)
+        let (table, at) = entities.get(&module)?;
+        Some(Statement { node, table: table.clone(), verb, declared: Some(*at) })
     };
     let verbs: &[(&str, Verb)] = &[
         ("insert", Verb::Write),
@@ -147,17 +164,14 @@ fn sea_orm(workspace: &Workspace, add: &mut impl FnMut(Node<'_>, &Table, Verb)) 
         for call in workspace.named_if(name, |_, outline| outline.paths.iter().any(of_entity)) {
             if let Some([module @ .., entity, _]) = call.path()
                 && &**entity == "Entity"
-                && let Some(table) = of(call, module)
             {
-                add(call, table, *verb);
+                found.extend(of(call, module, *verb));
             }
         }
     }
     for literal in workspace.named("ActiveModel") {
-        if let Some([module @ .., _]) = literal.path()
-            && let Some(table) = of(literal, module)
-        {
-            add(literal, table, Verb::Write);
+        if let Some([module @ .., _]) = literal.path() {
+            found.extend(of(literal, module, Verb::Write));
         }
     }
 }

@@ -11,6 +11,7 @@ use tower_http::timeout::TimeoutLayer;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().init();
     let state = Client::builder().timeout(Duration::from_secs(1)).build()?;
     let app = Router::new()
         .route("/v1/orders", get(list))

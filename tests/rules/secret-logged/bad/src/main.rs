@@ -26,6 +26,7 @@ struct Payment {
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
+    tracing_subscriber::fmt().init();
     let settings = Settings { port: 8080, payment: Payment { api_key: std::env::var("PAYMENT_API_KEY").ok() } };
     info!("starting with {settings:?}");
     let app = Router::new()

@@ -40,6 +40,7 @@ struct Token(u8);
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
+    tracing_subscriber::fmt().init();
     let settings = Settings { port: 8080, api_key: std::env::var("PAYMENT_API_KEY").unwrap_or_default() };
     let payment = Payment { client_secret: settings.api_key.clone() };
     info!("starting with {settings:?} {payment:?}");

@@ -1,0 +1,60 @@
+//! HTTP clients of reqwest: where they are made, and the requests that are made with them.
+
+use crate::lint::Confidence;
+use crate::rules::libraries::REQUEST_METHODS;
+use crate::workspace::follow::Fate;
+use crate::workspace::names::FunctionRef;
+use crate::workspace::query::Node;
+use crate::workspace::rust::Outline;
+use crate::workspace::{Service, Workspace};
+
+/// What makes a client, or the builder of one.
+pub const MAKERS: &[&str] = &[
+    "reqwest::Client::new",
+    "reqwest::Client::default",
+    "reqwest::Client::builder",
+    "reqwest::ClientBuilder::new",
+    "reqwest::ClientBuilder::default",
+];
+/// Where a framework keeps values for handlers, who get them by type.
+const STATE: &[&str] = &["app_data", "data", "manage", "with_state", "Extension", "AddExtensionLayer", "inject", "insert"];
+
+/// What becomes of a client, up to its requests.
+pub fn fate(made: Node<'_>) -> Fate<'_> {
+    made.fate(&|name| !REQUEST_METHODS.contains(&name))
+}
+
+/// The requests made with a client, and how sure that is: those that it is followed to, or, where a framework keeps it for handlers,
+/// all requests of the service with clients that are known by their type alone. `None` where it is handed to someone else.
+pub fn requests<'w>(
+    service: &Service,
+    fate: Fate<'w>,
+    by_type: &dyn Fn() -> Vec<Node<'w>>,
+) -> Option<(Vec<Node<'w>>, Confidence)> {
+    let seen = fate.methods.into_iter().filter(|method| is_request(*method)).collect::<Vec<_>>();
+    let shared = fate.given.iter().any(|taker| taker.last_name().is_some_and(|name| STATE.contains(&name)));
+    match (seen.is_empty(), shared) {
+        (false, _) => Some((seen, Confidence::High)),
+        (true, true) => {
+            let own = by_type().into_iter().filter(|request| request.workspace.runs(service, *request));
+            Some((own.collect(), Confidence::Medium))
+        }
+        (true, false) => None,
+    }
+}
+
+fn is_request(method: Node<'_>) -> bool {
+    method.method().is_some_and(|name| REQUEST_METHODS.contains(&name)) && method.arguments().next().is_some()
+}
+
+/// Requests of clients that are known by their type alone: a handler's parameter.
+pub fn requests_by_type(workspace: &Workspace) -> Vec<Node<'_>> {
+    // `get` stands everywhere: only where something is sent, or a request is handed back, may it be one.
+    let hands_back = |function: FunctionRef| {
+        let returned = workspace.function(function).returns.iter();
+        returned.flat_map(|ty| std::iter::once(ty).chain(&ty.arguments)).any(|ty| ty.name() == Some("RequestBuilder"))
+    };
+    let may = |function, outline: &Outline| outline.names("send") || outline.names("execute") || hands_back(function);
+    let methods = REQUEST_METHODS.iter().flat_map(|name| workspace.named_if(name, may));
+    methods.filter(|method| is_request(*method) && method.receiver().is_some_and(|on| on.is_a("reqwest::Client"))).collect()
+}

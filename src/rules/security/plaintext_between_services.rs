@@ -1,0 +1,87 @@
+use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
+use crate::rules::containers::shipped::is_elsewhere;
+use crate::rules::containers::workloads::selects;
+use crate::rules::data_ownership::stores::{Scope, entries_of};
+use crate::rules::marks::{MESHES, are_in_manifests};
+use crate::rules::paths::same_name;
+use crate::rules::service_discovery::address::address;
+use crate::workspace::{Location, Service, Workspace};
+
+crate::declare_rule! {
+    /// One service calls another over a connection that anybody on the network can read and change.
+    ///
+    /// ## Why is this bad?
+    /// Whoever gets into one pod, or onto the network between the nodes, reads every token and every customer's data that passes, and can
+    /// answer in another service's name. Being inside the cluster is no proof of who one is.
+    ///
+    /// ## Example
+    /// ```yaml
+    /// env:
+    ///   - name: BILLING_URL
+    ///     value: http://billing:8080
+    /// ```
+    ///
+    /// ## Use instead
+    /// A mesh that encrypts between its proxies, or TLS in the services themselves:
+    /// ```yaml
+    /// env:
+    ///   - name: BILLING_URL
+    ///     value: https://billing:8443
+    /// ```
+    ///
+    /// ## Not reported when
+    /// - anything in the manifests bears the mark of a mesh or of encryption below it: Istio, Linkerd, Consul, Kuma, Cilium, App Mesh, Dapr,
+    ///   SPIFFE; or `[package.metadata.msvc]` of one of the two states `tls = "mesh"`;
+    /// - the host is not another service of this workspace: it may be a proxy, or run on the same machine;
+    /// - the manifest is for development, a test or an example. Compose files are not looked at: they run on one machine.
+    ///
+    /// ## Source
+    /// OWASP Application Security Verification Standard 5.0, 12.3.3 (an encrypted transport between internal services) and 12.3.5 (in microservices,
+    /// a mesh); NIST SP 800-207, "Zero Trust Architecture", 2.1.
+    "plaintext-between-services", "MSVC706", Practice::Security, Level::Warn, Tier::Pedantic, Check::Service(check)
+}
+
+fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
+    let is_sealed = |service: &Service| service.tls.is_some();
+    if is_sealed(service) || are_in_manifests(workspace, MESHES) {
+        return;
+    }
+    for (scope, file, entries) in entries_of(workspace, service) {
+        if scope != Scope::Kubernetes || is_elsewhere(workspace.sources.path(file)) {
+            continue;
+        }
+        for entry in entries {
+            let Some(address) = address(entry.value).filter(|address| address.scheme == "http" || address.scheme == "ws") else {
+                continue;
+            };
+            let name = address.host.split('.').next().unwrap_or_default();
+            let Some(called) = called(workspace, name).filter(|called| called.package != service.package && !is_sealed(called))
+            else {
+                continue;
+            };
+            let diagnostic = Diagnostic::new(
+                format!("`{}` is called without TLS", called.name),
+                Location::new(file, entry.span),
+                "anybody on the way can read and change it",
+            )
+            .help("put both into a mesh that encrypts between its proxies, or serve TLS and call `https://`")
+            .evidence("marks of a mesh, or of encryption below it, on any object or kustomization")
+            .evidence("`tls` in `[package.metadata.msvc]`")
+            .confidence(Confidence::Medium);
+            out.push(diagnostic);
+        }
+    }
+}
+
+/// The service of this workspace that a host name leads to: through the Kubernetes Service of that name.
+fn called<'w>(workspace: &'w Workspace, name: &str) -> Option<&'w Service> {
+    let fronts = workspace.kubernetes.iter().filter(|object| object.kind.value == "Service" && object.name.value == name);
+    let mut selected = fronts.flat_map(|front| {
+        let runs = move |service: &&Service| {
+            let mut pods = workspace.containers_of(service).map(|(object, _)| object);
+            pods.any(|object| object.pod.as_ref().is_some_and(|pod| selects(front, object, pod)))
+        };
+        workspace.services.iter().filter(runs)
+    });
+    selected.next().or_else(|| workspace.services.iter().find(|service| same_name(&service.name, name)))
+}

@@ -1,0 +1,26 @@
+use std::time::Duration;
+
+use tonic::transport::{Channel, Endpoint};
+
+pub mod api {
+    tonic::include_proto!("billing.v1");
+}
+
+#[derive(Clone)]
+pub struct Billing {
+    client: api::billing_client::BillingClient<Channel>,
+}
+
+impl Billing {
+    pub fn new() -> Self {
+        let address = std::env::var("BILLING_URL").expect("BILLING_URL");
+        let endpoint = Endpoint::from_shared(address).expect("an address").timeout(Duration::from_secs(1));
+        let channel = endpoint.connect_lazy();
+        Self { client: api::billing_client::BillingClient::new(channel) }
+    }
+
+    pub async fn all(&self) -> Result<String, tonic::Status> {
+        let answer = self.client.clone().all(api::Query::default()).await?;
+        Ok(answer.into_inner().bills)
+    }
+}

@@ -1,0 +1,7 @@
+use axum::Router;
+
+#[acme_runtime::main]
+async fn main() -> std::io::Result<()> {
+    tracing::info!("starting");
+    web::serve(Router::new()).await
+}

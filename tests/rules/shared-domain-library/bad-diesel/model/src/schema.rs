@@ -1,0 +1,5 @@
+diesel::table! {
+    orders (id) {
+        id -> BigInt,
+    }
+}
