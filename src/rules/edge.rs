@@ -61,7 +61,11 @@ pub fn has_front(workspace: &Workspace) -> bool {
 
 /// The type of a Service that is reached from outside the cluster.
 pub fn opened(door: &Object) -> Option<&Node> {
-    let kind = door.node.at(&["spec", "type"]).filter(|_| door.kind.value == "Service")?;
+    let spec = |key: &str| door.node.at(&["spec", key]).filter(|_| door.kind.value == "Service");
+    if let Some(addresses) = spec("externalIPs").filter(|addresses| !addresses.items().is_empty()) {
+        return Some(addresses);
+    }
+    let kind = spec("type")?;
     let internal = |text: &str| text.to_ascii_lowercase().contains("internal");
     let is_internal =
         door.annotations.iter().any(|annotation| internal(&annotation.name) || annotation.value.as_deref().is_some_and(internal));

@@ -10,6 +10,9 @@ use rustc_hash::FxHashSet as HashSet;
 /// A value is followed to at most this many places: past that it is everywhere.
 const MAX_PLACES: usize = 400;
 
+/// Names that a router under construction is kept in one after the other.
+const MAX_CHAINS: usize = 8;
+
 /// What becomes of a value, as far as the workspace shows.
 #[derive(Debug, Default)]
 pub struct Fate<'w> {
@@ -37,6 +40,7 @@ impl<'w> Node<'w> {
                         Some(uses) => open.extend(uses),
                         None => {
                             fate.given.push(call);
+                            open.extend(call.state_uses());
                             // `Data::new(client)`, `ClientBuilder::new(client)`: what comes back holds the value.
                             if matches!(call.kind(), ExprKind::Call { .. }) {
                                 open.push(call);
@@ -83,6 +87,31 @@ impl<'w> Node<'w> {
         }
     }
 
+    /// Where handlers read what an axum router is given as its state here: the functions whose names stand in the chain that ends
+    /// in this `with_state`, and in what that chain begins with.
+    fn state_uses(self) -> Vec<Node<'w>> {
+        if self.method() != Some("with_state") {
+            return Vec::new();
+        }
+        let mut uses = Vec::new();
+        let mut chain = self.receiver();
+        for _ in 0..MAX_CHAINS {
+            let Some(end) = chain else { break };
+            let handlers = end.descendants().filter_map(|node| match (node.kind(), node.definition()) {
+                (ExprKind::Path(_), Definition::Function(function)) => Some(function),
+                _ => None,
+            });
+            for handler in handlers {
+                let states = self.workspace.function(handler).parameters.iter().filter(|taken| taken.ty.name() == Some("State"));
+                let names = states.filter_map(|state| state.name.as_deref());
+                let Some(body) = self.workspace.body(handler) else { continue };
+                uses.extend(names.flat_map(|name| body.descendants().filter(move |node| node.variable() == Some(name))));
+            }
+            chain = end.receivers().last().and_then(Node::binding);
+        }
+        uses
+    }
+
     /// Where the constant or static is read whose value this is a part of.
     fn constant_uses(self) -> Vec<Node<'w>> {
         if self.function().is_some() {
@@ -99,6 +128,25 @@ impl<'w> Node<'w> {
 }
 
 impl Workspace {
+    /// Where the outside function at `path` is handed to a call as it is: `LazyLock::new(reqwest::Client::new)`.
+    pub fn handed_on<'w>(&'w self, path: &str) -> Vec<Node<'w>> {
+        let name = path.rsplit("::").next().unwrap_or(path);
+        let bodies = self.graph.naming(path).iter().filter_map(|function| self.body(*function)).flat_map(Node::descendants);
+        let parsed = self.rust.iter().enumerate().flat_map(|(file, facts)| {
+            (0..facts.expressions.len()).map(move |id| Node { workspace: self, file, id: ExprId::new(id) })
+        });
+        let is_it = |node: &Node<'w>| {
+            let written =
+                matches!(node.kind(), ExprKind::Path(path) if path.len() > 1 && path.last().is_some_and(|last| **last == *name));
+            let is_handed = |taker: Node<'w>| taker.arguments().any(|argument| argument.id == node.id);
+            written
+                && node.parent().is_some_and(is_handed)
+                && node.ships()
+                && node.external().is_some_and(|external| external == path)
+        };
+        parsed.chain(bodies).filter(is_it).collect()
+    }
+
     /// Where a field of a struct is read.
     pub fn field_uses(&self, ty: TypeRef, field: &str) -> Vec<Node<'_>> {
         let is_it = |node: &Node<'_>| match node.kind() {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use cargo_metadata::Metadata;
@@ -35,10 +36,22 @@ const MAX_CARGO_RUNS: usize = 32;
 ///
 /// The result depends on the tree alone, not on the order in which threads finish.
 pub fn load(root: &Path) -> Workspace {
+    read_tree(root, None)
+}
+
+/// Rust files that were parsed before, by their text.
+pub type Memory = Mutex<HashMap<String, rust::RustFile>>;
+
+/// The same, for who reads nearly the same tree again and again: what `memory` holds is not parsed once more.
+pub fn load_again(root: &Path, memory: &Memory) -> Workspace {
+    read_tree(root, Some(memory))
+}
+
+fn read_tree(root: &Path, memory: Option<&Memory>) -> Workspace {
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     // One big stack per worker: the Rust parser recurses as deep as its source nests.
     let pool = rayon::ThreadPoolBuilder::new().stack_size(rust::STACK_SIZE).build().expect("threads can be started");
-    pool.install(|| Loader::new(&root).run())
+    pool.install(|| Loader::new(&root, memory).run())
 }
 
 /// What keeps `text` from being read as the file at `path`, if anything.
@@ -84,13 +97,15 @@ type Read = (Facts, Vec<Directive>);
 
 struct Loader<'a> {
     root: &'a Path,
+    memory: Option<&'a Memory>,
     files: Vec<(FileId, Kind)>,
     workspace: Workspace,
 }
 
 impl<'a> Loader<'a> {
-    fn new(root: &'a Path) -> Self {
-        Self { root, files: Vec::new(), workspace: Workspace { sources: Sources::new(root.to_owned()), ..Workspace::default() } }
+    fn new(root: &'a Path, memory: Option<&'a Memory>) -> Self {
+        let workspace = Workspace { sources: Sources::new(root.to_owned()), ..Workspace::default() };
+        Self { root, memory, files: Vec::new(), workspace }
     }
 
     fn run(mut self) -> Workspace {
@@ -162,7 +177,7 @@ impl<'a> Loader<'a> {
 
     fn read(&self, files: &[(FileId, Kind)]) -> Vec<Read> {
         let sources = &self.workspace.sources;
-        files.par_iter().map(|(file, kind)| read(self.root, sources.path(*file), *file, *kind)).collect()
+        files.par_iter().map(|(file, kind)| read(self.root, self.memory, sources.path(*file), *file, *kind)).collect()
     }
 
     /// Reads manifests and locks as packages. Returns the directories of the workspaces to ask Cargo about.
@@ -259,7 +274,7 @@ fn ask_cargo(root: &Path, workspaces: &[Utf8PathBuf]) -> Vec<(Utf8PathBuf, Resul
 }
 
 /// Reads and parses one file.
-fn read(root: &Path, path: &Utf8Path, file: FileId, kind: Kind) -> Read {
+fn read(root: &Path, memory: Option<&Memory>, path: &Utf8Path, file: FileId, kind: Kind) -> Read {
     if kind == Kind::Pipeline {
         return (Facts::Nothing, Vec::new());
     }
@@ -270,7 +285,7 @@ fn read(root: &Path, path: &Utf8Path, file: FileId, kind: Kind) -> Read {
             return (Facts::Problem(problem), Vec::new());
         }
     };
-    let facts = parse(path, file, kind, &text);
+    let facts = parse_once(memory, path, file, kind, &text);
     let syntax = match (&facts, kind) {
         (Facts::Rust(rust), _) => {
             let comments = rust.comments.iter().map(|(span, _)| *span);
@@ -287,6 +302,20 @@ fn read(root: &Path, path: &Utf8Path, file: FileId, kind: Kind) -> Read {
         (_, Kind::Compose | Kind::Kustomization | Kind::Yaml(_) | Kind::Settings(settings::Format::Yaml)) => Syntax::Yaml,
     };
     (facts, directive::directives(file, &text, syntax))
+}
+
+/// What is remembered of a Rust file, else what parsing it gives.
+fn parse_once(memory: Option<&Memory>, path: &Utf8Path, file: FileId, kind: Kind, text: &str) -> Facts {
+    let Some(memory) = memory.filter(|_| kind == Kind::Rust) else { return parse(path, file, kind, text) };
+    let open = || memory.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = open().get(text) {
+        return Facts::Rust(Box::new(rust::RustFile { file, ..known.clone() }));
+    }
+    let facts = parse(path, file, kind, text);
+    if let Facts::Rust(rust) = &facts {
+        open().insert(text.to_owned(), (**rust).clone());
+    }
+    facts
 }
 
 fn parse(path: &Utf8Path, file: FileId, kind: Kind, text: &str) -> Facts {

@@ -103,7 +103,12 @@ impl<'w> Node<'w> {
         let Some(function) = self.function() else { return Definition::Unknown };
         let parameter =
             self.workspace.function(function).parameters.iter().find(|parameter| parameter.name.as_deref() == Some(name));
-        parameter.map_or(Definition::Unknown, |parameter| self.meaning(&parameter.ty))
+        if let Some(parameter) = parameter {
+            return self.meaning(&parameter.ty);
+        }
+        // `static HTTP: LazyLock<reqwest::Client>` of this file.
+        let constant = self.facts().constants.iter().find(|constant| &*constant.name == name);
+        constant.map_or(Definition::Unknown, |constant| self.meaning(&constant.ty))
     }
 
     /// `let (command, colors) = parse();`: what the function's signature says of that part.

@@ -91,8 +91,14 @@ impl<'w> Node<'w> {
                     }
                     _ => return,
                 },
-                ExprKind::Match { on, .. } => {
+                ExprKind::Match { on, arms } => {
                     if *on == node.id {
+                        // `Ok(answer) => …`, `Some(client) => …`
+                        for arm in arms.iter().map(|arm| parent.with(*arm)) {
+                            for used in arm.held() {
+                                used.flow_into(steps, seen, through);
+                            }
+                        }
                         return;
                     }
                 }
@@ -110,6 +116,17 @@ impl<'w> Node<'w> {
                 _ => return,
             }
             node = parent;
+        }
+    }
+
+    /// Where an arm reads what it takes out of `Ok` or `Some`, this being the arm.
+    fn held(self) -> Vec<Node<'w>> {
+        match self.kind() {
+            ExprKind::Arm { names, variant, .. } if variant.last().is_some_and(|name| matches!(&**name, "Ok" | "Some")) => {
+                let [name] = &names[..] else { return Vec::new() };
+                self.descendants().filter(|node| node.variable() == Some(name)).collect()
+            }
+            _ => Vec::new(),
         }
     }
 

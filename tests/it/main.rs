@@ -15,5 +15,6 @@ mod readme;
 mod rules;
 mod sandbox;
 mod scaffold;
+mod seeds;
 mod services;
 mod tidy;

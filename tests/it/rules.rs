@@ -30,7 +30,7 @@ const BASE: &str = "base";
 
 #[test]
 fn fixtures() {
-    let base = generated();
+    let base = generated(Store::Sqlite, Auth::Jwt);
     let only = std::env::var("RULE").ok();
     let wanted = |rule: &&Rule| only.as_deref().is_none_or(|only| only.split(',').any(|id| id == rule.id));
     let wanted: Vec<&Rule> = rules::ALL.iter().copied().filter(wanted).collect();
@@ -41,7 +41,7 @@ fn fixtures() {
 #[test]
 fn a_generated_workspace_has_no_finding() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    write(&generated(), directory.path());
+    write(&generated(Store::Sqlite, Auth::Jwt), directory.path());
     assert_eq!(found_in(directory.path()), Vec::<String>::new());
 }
 
@@ -242,15 +242,15 @@ fn lines<'a>(workspace: &Workspace, findings: impl Iterator<Item = &'a Finding>)
 }
 
 /// A clean workspace with two services.
-fn generated() -> FileTree {
+pub fn generated(store: Store, auth: Auth) -> FileTree {
     let spec = |name: &str, port: u16| ServiceSpec {
         name: name.parse().expect("a valid name"),
         protocol: Protocol::Rest,
         port,
         admin_port: port + 1010,
-        store: Store::Sqlite,
+        store,
         discovery: Discovery::Kubernetes,
-        auth: Auth::Jwt,
+        auth,
         tls: Tls::Mesh,
         public: false,
         calls: Vec::new(),
@@ -270,7 +270,7 @@ fn write(tree: &FileTree, root: &Path) {
 }
 
 /// Says what differs, or, when blessing, writes it.
-fn compare(path: &Path, text: &str) -> Option<String> {
+pub fn compare(path: &Path, text: &str) -> Option<String> {
     let written = fs::read_to_string(path).unwrap_or_default();
     if written == text {
         return None;

@@ -1,7 +1,10 @@
+use cargo_metadata::camino::Utf8Path;
+
 use super::shipped;
 use crate::declare_rule;
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::workspace::dockerfile::{Base, Command, Copy, Dockerfile, Form, Stage};
+use crate::workspace::manifest::{Target, TargetKind};
 use crate::workspace::{Location, Span, Workspace};
 
 declare_rule! {
@@ -143,7 +146,8 @@ fn has_binary(workspace: &Workspace, name: &str) -> bool {
 
 /// Whether Cargo or a step of the Dockerfile makes a file of that name.
 fn is_made(workspace: &Workspace, words: &[&str], name: &str) -> bool {
-    let mut targets = workspace.packages.iter().flat_map(|package| &package.targets);
+    let runs = |target: &&Target| matches!(target.kind, TargetKind::Bin | TargetKind::Example);
+    let mut targets = workspace.packages.iter().flat_map(|package| &package.targets).filter(runs);
     let options = ["--bin", "-p", "--package", "--example"];
     let named = |at: usize| words[at].rsplit('/').next() == Some(name) && !(at > 0 && options.contains(&words[at - 1]));
     targets.any(|target| target.name == name) || (0..words.len()).any(named)
@@ -172,7 +176,13 @@ fn started<'d>(workspace: &Workspace, dockerfile: &'d Dockerfile, stage: &'d Sta
     };
     let is_end = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-');
     let mentions = |text: &String| text.split(is_end).any(|word| word == name);
-    let copies: Vec<&Copy> = lineage.iter().flat_map(|stage| &stage.copies).collect();
+    // What is copied to another absolute path cannot give it.
+    let may_hold = |copy: &&Copy| {
+        let to = copy.destination.as_str();
+        !to.starts_with('/') || !program.starts_with('/') || to.contains('$') || Utf8Path::new(program).starts_with(to)
+    };
+    let all: Vec<&Copy> = lineage.iter().flat_map(|stage| &stage.copies).collect();
+    let copies: Vec<&Copy> = all.iter().copied().filter(may_hold).collect();
     let made_by_run = lineage.iter().flat_map(|stage| &stage.runs).flat_map(|run| &run.words).any(mentions);
     // Each copy must be of files whose names are known, and none of them this.
     let whole =
@@ -186,10 +196,10 @@ fn started<'d>(workspace: &Workspace, dockerfile: &'d Dockerfile, stage: &'d Sta
         from_target || with_extension
     };
     let gives = |copy: &&Copy| mentions(&copy.destination) || copy.sources.iter().any(|source| mentions(source) || whole(source));
-    if !bare || made_by_run || copies.is_empty() || copies.iter().any(gives) || !copies.iter().all(is_file) {
+    if !bare || made_by_run || all.is_empty() || copies.iter().any(gives) || !copies.iter().all(is_file) {
         return None;
     }
-    let mut binaries = copies.iter().filter(|copy| copy.sources.len() == 1 && built(&copy.sources[0]).is_some());
+    let mut binaries = all.iter().filter(|copy| copy.sources.len() == 1 && built(&copy.sources[0]).is_some());
     let instead = binaries.next().filter(|_| binaries.next().is_none()).map(|copy| {
         let file = built(&copy.sources[0]).unwrap_or_default();
         let to = &copy.destination;

@@ -65,8 +65,14 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     }
     for compose in workspace.compose.iter().filter(|compose| !shipped::is_elsewhere(workspace.sources.path(compose.file))) {
         for entry in &compose.services {
-            let commands = entry.entrypoint.iter().chain(&entry.command);
-            commands.for_each(|command| report(command, Location::new(compose.file, command.span)));
+            // `entrypoint: [sh, -c]` takes what `command` says as its line.
+            let joined = entry.entrypoint.iter().zip(&entry.command).map(|(entrypoint, command)| Command {
+                words: entrypoint.words.iter().chain(&command.words).cloned().collect(),
+                ..command.clone()
+            });
+            let commands = entry.entrypoint.iter().chain(&entry.command).cloned().chain(joined);
+            let started: Vec<Command> = commands.collect();
+            started.iter().for_each(|command| report(command, Location::new(compose.file, command.span)));
         }
     }
     for object in workspace.kubernetes.iter().filter(|object| !shipped::is_elsewhere(workspace.sources.path(object.file))) {

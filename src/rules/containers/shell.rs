@@ -84,12 +84,17 @@ pub fn shell(image: &Shipped<'_>, command: &Command) -> Option<Shell> {
     DASH.contains(&base.short_name()).then_some(Shell::Dash)
 }
 
-/// The line that a shell gets: of `CMD line`, or of `CMD ["sh", "-c", "line"]`.
+/// Programs that start what follows and pass signals on to it.
+const INITS: &[&str] = &["dumb-init", "tini", "catatonit", "docker-init", "--"];
+
+/// The line that a shell gets: of `CMD line`, or of `CMD ["sh", "-c", "line"]`, below an init, too.
 pub fn line(command: &Command) -> Option<Vec<&str>> {
     match command.form {
         Form::Shell => Some(command.words.iter().map(String::as_str).collect()),
         Form::Exec => {
-            let [shell, rest @ ..] = command.words.as_slice() else { return None };
+            let is_init = |word: &&String| word.rsplit('/').next().is_some_and(|name| INITS.contains(&name));
+            let inits = command.words.iter().take_while(is_init).count();
+            let [shell, rest @ ..] = &command.words[inits..] else { return None };
             let is_shell = matches!(shell.rsplit('/').next(), Some("sh" | "bash" | "dash" | "ash"));
             let at = rest.iter().position(|word| word.starts_with('-') && word.ends_with('c')).filter(|_| is_shell)?;
             Some(rest.get(at + 1)?.split_whitespace().collect())

@@ -49,7 +49,11 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         let words = || lineage.iter().flat_map(|stage| &stage.runs).flat_map(|run| &run.words);
         let command = image.dockerfile.inherited(image.stage, |stage| stage.entrypoint.as_ref().or(stage.command.as_ref()));
         let is_cargo = |word: &String| word == "cargo" || word.ends_with("/cargo");
-        let builds = words().any(is_cargo) || command.is_some_and(|command| command.words.iter().any(is_cargo));
+        // A binary that another stage built, put into the toolchain's image.
+        let is_built = |source: &String| source.contains("/release/") || source.contains("/cargo/bin/");
+        let copies = || lineage.iter().flat_map(|stage| &stage.copies).filter(|copy| copy.from.is_some());
+        let takes = copies().flat_map(|copy| &copy.sources).any(is_built);
+        let builds = takes || words().any(is_cargo) || command.is_some_and(|command| command.words.iter().any(is_cargo));
         let run_by_compose = image.services.iter().any(|service| !service.documents.compose.is_empty());
         if !builds || command.is_none() && !run_by_compose || words().any(|word| word == "uninstall") {
             continue;

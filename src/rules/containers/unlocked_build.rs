@@ -1,7 +1,7 @@
 use super::shipped;
 use crate::declare_rule;
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
-use crate::workspace::dockerfile::Command;
+use crate::workspace::dockerfile::{Command, Form};
 use crate::workspace::{Location, Service, Span, Workspace};
 
 declare_rule! {
@@ -66,8 +66,10 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
                     "without `--locked`",
                 )
                 .help(format!("write `cargo {subcommand} --locked`"))
-                .evidence("`--locked` or `--frozen` in the command")
-                .fix(Fix::safe("add `--locked`").after(at, " --locked"));
+                .evidence("`--locked` or `--frozen` in the command");
+                if run.form == Form::Shell {
+                    diagnostic = diagnostic.fix(Fix::safe("add `--locked`").after(at, " --locked"));
+                }
                 diagnostic.service = image.service();
                 out.push(diagnostic);
             }
@@ -80,7 +82,10 @@ fn unlocked(run: &Command) -> Vec<(&str, Span)> {
     let mut found = Vec::new();
     let starts = |at: usize| run.words[at] == "cargo" || run.words[at].ends_with("/cargo");
     for at in (0..run.words.len()).filter(|at| starts(*at)) {
-        let mut words = run.words[at + 1..].iter().zip(run.word_spans.get(at + 1..).unwrap_or_default());
+        // The items of an array have no place of their own.
+        let spans: &[Span] = if run.form == Form::Exec { &[] } else { run.word_spans.get(at + 1..).unwrap_or_default() };
+        let whole = std::iter::repeat_n(&run.span, if run.form == Form::Exec { run.words.len() } else { 0 });
+        let mut words = run.words[at + 1..].iter().zip(spans.iter().chain(whole));
         let command: Vec<_> =
             words.by_ref().take_while(|(word, _)| !matches!(word.as_str(), "&&" | "||" | ";" | "|" | "&")).collect();
         let held = command.iter().any(|(word, _)| matches!(word.as_str(), "--locked" | "--frozen") || word.starts_with('$'));

@@ -5,6 +5,7 @@ use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
 use crate::rules::{images, paths};
 use crate::workspace::compose::ComposeService;
 use crate::workspace::image::Image;
+use crate::workspace::variables::Expanded;
 use crate::workspace::yaml::Node;
 use crate::workspace::{FileId, Location, Workspace};
 
@@ -54,6 +55,18 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for dockerfile in &workspace.dockerfiles {
         for image in dockerfile.stages.iter().filter_map(|stage| stage.image()) {
             report(dockerfile.file, image, true);
+        }
+    }
+    for dockerfile in &workspace.dockerfiles {
+        let stages: Vec<&str> = dockerfile.stages.iter().filter_map(|stage| stage.name.as_deref()).collect();
+        // What only gives files: `COPY --from=registry/tool /tool /usr/bin/`, `RUN --mount=from=…` left aside.
+        for copy in dockerfile.stages.iter().flat_map(|stage| &stage.copies) {
+            let Some(from) = copy.from.as_deref() else { continue };
+            let is_stage = from.parse::<usize>().is_ok() || stages.iter().any(|stage| stage.eq_ignore_ascii_case(from));
+            if !is_stage && !from.contains('$') {
+                let text = Expanded { text: from.to_owned(), unknown: Vec::new(), variable: false };
+                report(dockerfile.file, &Image::new(text, copy.span), false);
+            }
         }
     }
     for compose in &workspace.compose {

@@ -86,7 +86,10 @@ fn may_add(workspace: &Workspace, kustomization: &Kustomization, word: &str) -> 
         let file = path.and_then(|path| workspace.sources.find(path.as_path()));
         !file.is_some_and(|file| workspace.kubernetes.iter().any(|object| object.file == file))
     });
-    unread || mentions(&kustomization.node, word)
+    // Its own lists of files are no patches, though one of them is called `resources`.
+    let lists = |key: &Node| matches!(key.as_str(), Some("resources" | "bases" | "components" | "crds"));
+    let mut changes = kustomization.node.entries().iter().filter(|(key, _)| !lists(key));
+    unread || changes.any(|(key, value)| mentions(key, word) || mentions(value, word))
 }
 
 /// Whether a word is in any text of a tree.

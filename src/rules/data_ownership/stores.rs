@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::database::{Database, Entry, databases};
 use crate::rules::paths;
+use crate::workspace::compose::Compose;
 use crate::workspace::kubernetes::{Container, Object};
 use crate::workspace::manifest::join;
 use crate::workspace::variables::Variable;
 use crate::workspace::yaml::Node;
 use crate::workspace::{FileId, Location, Service, Workspace};
+
+/// Compose files that include one another are followed this far.
+const MAX_INCLUDES: usize = 8;
 
 /// One service and one place that says which database it uses.
 pub struct Use<'w> {
@@ -50,7 +54,16 @@ pub fn entries_of<'w>(workspace: &'w Workspace, service: &'w Service) -> Vec<(Sc
         }
     }
     for (compose, entry) in workspace.compose_of(service) {
-        found.push((Scope::Compose(compose.file), compose.file, entries(&entry.environment)));
+        let scope = Scope::Compose(system(workspace, compose));
+        found.push((scope, compose.file, entries(&entry.environment)));
+        let folder = workspace.sources.path(compose.file).parent().unwrap_or("".into());
+        for path in &entry.env_file {
+            let file = join(folder, &path.value).and_then(|path| workspace.sources.find(path.as_path()));
+            let settings = workspace.settings.iter().find(|settings| Some(settings.file) == file);
+            let own = settings.into_iter().flat_map(|settings| &settings.entries);
+            let own = own.map(|entry| Entry { key: &entry.key, value: &entry.value, span: entry.span }).collect();
+            found.extend(settings.map(|settings| (scope, settings.file, own)));
+        }
     }
     for settings in workspace.settings_of(service) {
         let own = settings.entries.iter().map(|entry| Entry { key: &entry.key, value: &entry.value, span: entry.span });
@@ -58,6 +71,23 @@ pub fn entries_of<'w>(workspace: &'w Workspace, service: &'w Service) -> Vec<(Sc
     }
     found.retain(|(_, file, _)| !paths::is_shown_only(workspace.sources.path(*file)));
     found
+}
+
+/// The compose file that starts it with others: one that includes it, by way of others too.
+fn system(workspace: &Workspace, compose: &Compose) -> FileId {
+    let includes = |outer: &&Compose, inner: FileId| {
+        let folder = workspace.sources.path(outer.file).parent().unwrap_or("".into());
+        let mut paths = outer.include.iter().filter_map(|path| join(folder, &path.value));
+        outer.file != inner && paths.any(|path| workspace.sources.find(path.as_path()) == Some(inner))
+    };
+    let mut file = compose.file;
+    for _ in 0..MAX_INCLUDES {
+        match workspace.compose.iter().find(|outer| includes(outer, file)) {
+            Some(outer) => file = outer.file,
+            None => break,
+        }
+    }
+    file
 }
 
 /// Which database each service uses.

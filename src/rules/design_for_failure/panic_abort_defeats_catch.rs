@@ -3,7 +3,8 @@ use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::workspace::http::Served;
 use crate::workspace::query::Node;
 use crate::workspace::rust::Name;
-use crate::workspace::{Service, Workspace};
+use crate::workspace::variables::Variable;
+use crate::workspace::{Location, Service, Workspace};
 
 declare_rule! {
     /// A service relies on catching panics, and is built so that they cannot be caught.
@@ -43,16 +44,26 @@ const CATCHERS: &[&str] = &["catch_unwind"];
 const LAYERS: &[&str] = &["CatchPanicLayer", "CatchPanic"];
 
 fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
-    let Some(abort) = workspace.packages[service.package].panic_abort else { return };
+    let stated = workspace.packages[service.package].panic_abort;
+    let Some(abort) = stated.or_else(|| by_image(workspace, service)) else { return };
     let Some(catcher) = workspace.served(service).and_then(|served| catcher(&served)) else { return };
     let fix = Fix::safe("let panics unwind").replace(abort, "\"unwind\"");
-    out.push(
+    let diagnostic =
         Diagnostic::new("panics abort the process, and are never caught", abort, "no panic unwinds in release builds")
             .help("remove `panic = \"abort\"`, or what relies on catching panics")
             .related(catcher.name_at(), "this expects panics to unwind")
-            .evidence("`[profile.release]` of the workspace's manifest")
-            .fix(fix),
-    );
+            .evidence("`[profile.release]` of the workspace's manifest, `CARGO_PROFILE_RELEASE_PANIC` of the image");
+    out.push(if stated.is_some() { diagnostic.fix(fix) } else { diagnostic });
+}
+
+/// The Cargo Book, "Environment variables": what a profile says, a variable of the build may say in its place.
+fn by_image(workspace: &Workspace, service: &Service) -> Option<Location> {
+    let aborts =
+        |variable: &&Variable| variable.name == "CARGO_PROFILE_RELEASE_PANIC" && variable.value.as_deref() == Some("abort");
+    workspace.dockerfiles_of(service).find_map(|dockerfile| {
+        let variable = dockerfile.stages.iter().flat_map(|stage| &stage.environment).find(aborts)?;
+        Some(Location::new(dockerfile.file, variable.span))
+    })
 }
 
 fn catcher<'w>(served: &Served<'w>) -> Option<Node<'w>> {

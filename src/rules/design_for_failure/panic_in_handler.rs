@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use crate::declare_rule;
 use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
+use crate::rules::resiliency_patterns::is_rpc;
 use crate::workspace::http::Served;
 use crate::workspace::names::FunctionRef;
 use crate::workspace::query::Node;
@@ -70,8 +71,7 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     let Some(served) = workspace.served(service) else { return };
     for handler in handlers(&served) {
         let Some(body) = workspace.body(handler).filter(|body| body.ships()) else { continue };
-        let panics = |node: &Node<'_>| matches!(node.method(), Some("unwrap" | "expect"));
-        let mut found = body.descendants().filter(panics).filter_map(|node| Some((node, cause(node, handler)?)));
+        let mut found = body.descendants().filter_map(|node| Some((node, cause(fails(node)?, handler)?)));
         // One is enough to see what the handler does.
         let Some((node, cause)) = found.next() else { continue };
         let others = found.count();
@@ -88,12 +88,28 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
 }
 
 fn handlers(served: &Served<'_>) -> BTreeSet<FunctionRef> {
-    served.routes.iter().flat_map(|route| &route.handlers).copied().filter(|handler| served.reach.contains(*handler)).collect()
+    let routed = served.routes.iter().flat_map(|route| &route.handlers).copied();
+    let methods = served.reach.functions().iter().copied().filter(|&function| is_rpc(served.workspace, function));
+    routed.filter(|handler| served.reach.contains(*handler)).chain(methods).collect()
+}
+
+/// The value that this panics for the want of: `value.unwrap()`, `match value { … Err(_) => panic!() }`.
+fn fails(node: Node<'_>) -> Option<Node<'_>> {
+    match node.kind() {
+        ExprKind::Method { name, .. } if matches!(&**name, "unwrap" | "expect") => node.receiver(),
+        ExprKind::Macro { path, .. } if path.last().is_some_and(|name| &**name == "panic") => {
+            let arm = node.parent().filter(|arm| matches!(arm.kind(), ExprKind::Arm { .. }))?;
+            match arm.parent()?.kind() {
+                ExprKind::Match { on, .. } => Some(node.with(*on)),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
 }
 
 /// Why it may panic, if that is not this program's own fault.
-fn cause(unwrap: Node<'_>, handler: FunctionRef) -> Option<&'static str> {
-    let value = unwrap.receiver()?;
+fn cause(value: Node<'_>, handler: FunctionRef) -> Option<&'static str> {
     if let ExprKind::Await(future) = value.kind() {
         let is_call = matches!(value.with(*future).kind(), ExprKind::Call { .. } | ExprKind::Method { .. });
         let is_own = value.with(*future).receivers().any(|node| node.last_name().is_some_and(|name| OWN.contains(&name)));
@@ -108,10 +124,27 @@ fn cause(unwrap: Node<'_>, handler: FunctionRef) -> Option<&'static str> {
             ExprKind::Method { receiver, name, .. } => {
                 looks |= matches!(
                     &**name,
-                    "parse" | "get" | "to_str" | "next" | "split_once" | "headers" | "first" | "last" | "query"
-                );
+                    "parse"
+                        | "get"
+                        | "to_str"
+                        | "next"
+                        | "split_once"
+                        | "headers"
+                        | "first"
+                        | "last"
+                        | "query"
+                        | "as_str"
+                        | "as_u64"
+                        | "as_i64"
+                        | "as_f64"
+                        | "as_bool"
+                        | "as_array"
+                        | "as_object"
+                ) || &**name == "into_inner" && is_rpc(node.workspace, handler);
                 node.with(*receiver)
             }
+            // `query["limit"].parse().unwrap()`
+            ExprKind::Index { base, .. } => node.with(*base),
             ExprKind::Reference(inner) | ExprKind::Try(inner) => node.with(*inner),
             ExprKind::Field { base, .. } => node.with(*base),
             // `String::from_utf8(body.to_vec()).unwrap()`, `serde_json::from_slice(&body).unwrap()`
@@ -130,7 +163,10 @@ fn cause(unwrap: Node<'_>, handler: FunctionRef) -> Option<&'static str> {
 }
 
 fn is_request_parameter(node: Node<'_>, handler: FunctionRef, name: &str) -> bool {
-    let is_request = |ty: &Type| ty.name().is_some_and(|name| REQUEST.contains(&name));
+    // JSON of no type of its own promises nothing.
+    let is_untyped =
+        |ty: &Type| matches!(ty.name(), Some("Json")) && ty.arguments.first().is_some_and(|inner| inner.name() == Some("Value"));
+    let is_request = |ty: &Type| ty.name().is_some_and(|name| REQUEST.contains(&name)) || is_untyped(ty);
     let item = node.workspace.function(handler);
     node.function() == Some(handler)
         && item.parameters.iter().any(|parameter| parameter.name.as_deref() == Some(name) && is_request(&parameter.ty))

@@ -49,6 +49,7 @@ declare_rule! {
 /// What waits for SIGINT alone.
 const CTRL_C: &[&str] = &[
     "tokio::signal::ctrl_c",
+    "tokio::signal::unix::SignalKind::interrupt",
     "ctrlc::set_handler",
     "ctrlc::try_set_handler",
     "async_ctrlc::CtrlC::new",

@@ -61,6 +61,17 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             calls.for_each(|call| report(call, &format!("`{client}::{method}`"), instead, out));
         }
     }
+    for method in ["output", "status"] {
+        // `Command::new("pdftotext").arg(file).output()`; `spawn` comes back at once.
+        let by_std = |call: &Node<'_>| {
+            let root = call.receivers().last().map(|root| root.binding().unwrap_or(root));
+            root.and_then(|root| root.receivers().last()?.external())
+                .is_some_and(|path| path.starts_with("std::process::Command::"))
+        };
+        let instead = "write `tokio::process::Command`, and `.await` it";
+        let calls = workspace.methods(method).filter(by_std);
+        calls.for_each(|call| report(call, &format!("`std::process::Command::{method}`"), instead, out));
+    }
     let on_runtime =
         |call: &Node<'_>| call.receiver().is_some_and(|receiver| RUNTIMES.iter().any(|runtime| receiver.is_a(runtime)));
     let instead =

@@ -63,8 +63,10 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Where the answer of a call is read as a stream: tonic's `Streaming::message`.
+/// Where the answer of a call is read as a stream: by tonic's `Streaming::message`, or as any stream is.
 fn reads_messages(call: Node<'_>) -> Option<Node<'_>> {
-    let is_message = |method: &Node<'_>| method.method() == Some("message") && method.arguments().next().is_none();
+    let is_message = |method: &Node<'_>| {
+        matches!(method.method(), Some("message" | "next" | "try_next")) && method.arguments().next().is_none()
+    };
     call.fate(&|name| name == "into_inner").methods.into_iter().find(is_message)
 }

@@ -6,6 +6,7 @@ use crate::rules::libraries::version;
 use crate::rules::time_limit::{is_bounded, names_limit};
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
+use crate::workspace::rust::ExprKind;
 
 crate::declare_rule! {
     /// An HTTP client waits for answers without a limit.
@@ -52,7 +53,8 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let by_type = OnceCell::new();
     let by_type = || by_type.get_or_init(|| http_clients::requests_by_type(workspace)).clone();
     for maker in http_clients::MAKERS {
-        workspace.calls_to(maker).filter(|call| !has_default(*call)).for_each(|call| check_client(call, maker, &by_type, out));
+        let made = workspace.calls_to(maker).chain(workspace.handed_on(maker)).filter(|call| !has_default(*call));
+        made.for_each(|call| check_client(call, maker, &by_type, out));
     }
     for call in workspace.calls_to("reqwest::get").filter(|call| !has_default(*call) && !is_bounded(*call)) {
         if let Some(service) = workspace.run_by(call) {
@@ -97,7 +99,7 @@ fn fix(call: Node<'_>) -> Option<Fix> {
     call.packages().next()?.dependency("reqwest").filter(|dependency| dependency.package == "reqwest")?;
     let fix = Fix::unsafe_("give up on an answer after 10 s");
     let limit = ".timeout(std::time::Duration::from_secs(10))";
-    let path = call.external()?;
+    let path = call.external().filter(|_| matches!(call.kind(), ExprKind::Call { .. }))?;
     if path == "reqwest::Client::builder" || path.starts_with("reqwest::ClientBuilder::") {
         return Some(fix.after(call.at(), limit));
     }

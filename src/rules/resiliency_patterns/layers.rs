@@ -63,6 +63,14 @@ pub fn is_router(node: Node<'_>) -> bool {
     matches!(root(node).ty(), Definition::External(path) if is_type(&path))
 }
 
+/// Whether a chain of methods begins with `get(list)` or another of axum's handlers by method.
+fn is_method_router(node: Node<'_>) -> bool {
+    root(node).external().is_some_and(|path| {
+        let (module, name) = path.rsplit_once("::").unwrap_or_default();
+        matches!(module, "axum::routing" | "axum::routing::method_routing") && name.chars().all(|c| c.is_ascii_lowercase())
+    })
+}
+
 /// Where the layer that this makes is put around an axum router: the calls of the router's `layer` or `route_layer`.
 pub fn router_layers(layer: Node<'_>) -> Vec<Node<'_>> {
     let mut found = Vec::new();
@@ -75,6 +83,9 @@ pub fn router_layers(layer: Node<'_>) -> Vec<Node<'_>> {
             let Some(receiver) = taker.receiver() else { continue };
             if is_router(receiver) {
                 found.push(taker);
+            } else if is_method_router(receiver) {
+                // `.route("/", get(list).layer(…))` is finished with the router that takes it.
+                found.extend(taker.fate(&|_| true).given.into_iter().filter(|route| route.method() == Some("route")));
             } else if let (true, Some(depth)) = (is_stack(receiver), depth.checked_sub(1)) {
                 open.push((taker, depth));
             }

@@ -31,3 +31,5 @@ pub mod tcp_connect_without_timeout;
 pub mod unbounded_cache;
 pub mod unbounded_fan_out;
 pub mod unbounded_queue;
+
+pub use requests::is_rpc;

@@ -1,6 +1,7 @@
-use super::attempts::{attempts_around, goes_on, may_end};
+use super::attempts::{attempts_around, awaited, goes_on, may_end};
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::workspace::Workspace;
+use crate::workspace::names::Definition;
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
 
@@ -79,10 +80,17 @@ const PAUSES: &[&str] = &[
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let mut seen = Vec::new();
     for name in CALLS {
-        for call in workspace.named_if(name, |_, outline| outline.loops()) {
-            let awaited = call.parent().filter(|parent| matches!(parent.kind(), ExprKind::Await(_)));
-            let Some(awaited) = awaited.filter(|_| !is_local(call)) else { continue };
+        let remote = workspace.named(name).filter(|call| !is_local(*call));
+        for call in remote.flat_map(awaited) {
+            let Some(awaited) = call.parent() else { continue };
             let Some(attempts) = attempts_around(awaited) else { continue };
+            let called = match call.definition() {
+                Definition::Function(function) => workspace.body(function),
+                _ => None,
+            };
+            if called.is_some_and(pauses) {
+                continue;
+            }
             if seen.contains(&(attempts.file, attempts.id))
                 || pauses(attempts)
                 || !goes_on(awaited, attempts)

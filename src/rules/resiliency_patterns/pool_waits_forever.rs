@@ -53,9 +53,15 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         }
     }
     for call in workspace.methods("create_pool") {
-        let Some(config) = call.receiver().filter(|on| CONFIGS.iter().any(|config| on.is_a(config))) else { continue };
-        if is_plain_config(config) {
+        if call.receiver().is_some_and(is_plain_config) {
             report(call, &call.fate(&|name| name != "get").methods, None, out);
+        }
+    }
+    // `Config::new(file).builder(runtime)?.max_size(4).build()`
+    for call in workspace.methods("builder").filter(|call| call.receiver().is_some_and(is_plain_config)) {
+        let methods = call.fate(&|name| name != "get").methods;
+        if !methods.iter().any(|method| sets_wait(*method)) {
+            report(call, &methods, None, out);
         }
     }
 }
@@ -105,9 +111,12 @@ fn is_none(method: Node<'_>) -> bool {
 
 /// Made here, and nothing in this function speaks of its pool.
 fn is_plain_config(config: Node<'_>) -> bool {
-    let Some(made) = config.binding() else { return false };
-    let is_new = matches!(made.peel().kind(), ExprKind::Call { .. })
-        && made.peel().last_name().is_some_and(|name| matches!(name, "new" | "default" | "from_url" | "from_urls"));
+    let made = config.binding().unwrap_or(config).peel();
+    let is_new = matches!(made.kind(), ExprKind::Call { .. })
+        && made.external().is_some_and(|path| {
+            let (ty, name) = path.rsplit_once("::").unwrap_or_default();
+            CONFIGS.contains(&ty) && matches!(name, "new" | "default" | "from_url" | "from_urls")
+        });
     let body = config.function().and_then(|function| config.workspace.body(function));
     let speaks = |node: Node<'_>| match node.kind() {
         ExprKind::Field { name, .. } => &**name == "pool",

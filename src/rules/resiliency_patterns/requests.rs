@@ -83,7 +83,7 @@ pub fn serves_probes_only(served: &Served<'_>) -> bool {
 }
 
 /// A method of a gRPC service: of a trait, taking tonic's `Request`.
-fn is_rpc(workspace: &Workspace, function: FunctionRef) -> bool {
+pub fn is_rpc(workspace: &Workspace, function: FunctionRef) -> bool {
     let item: &Function = workspace.function(function);
     let Some(&module) = workspace.names.modules_of(function.file, item.module).first() else { return false };
     let is_request = |ty| {

@@ -1,4 +1,4 @@
-use super::attempts::{attempts_around, goes_on};
+use super::attempts::{attempts_around, awaited, goes_on};
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::workspace::Workspace;
 use crate::workspace::names::Definition;
@@ -46,21 +46,26 @@ crate::declare_rule! {
 const READING: &[&str] = &["search", "query", "graphql", "token", "rpc", "login", "auth", "validate", "lookup"];
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    for method in ["post", "patch"] {
-        for request in workspace.methods(method).filter(|request| request.arguments().count() == 1) {
+    for method in ["post", "patch", "request"] {
+        for request in workspace.methods(method) {
+            let Some(verb) = verb(request) else { continue };
             if matches!(request.receiver().map(Node::ty), Some(Definition::Type(_)) | None) {
                 continue;
             }
-            let sent = request.ancestors().take_while(|node| !matches!(node.kind(), ExprKind::Await(_))).last();
-            let Some(sent) = sent.filter(|sent| sent.method() == Some("send")) else { continue };
-            let Some(awaited) = sent.parent() else { continue };
-            let Some(attempts) = attempts_around(awaited).filter(|attempts| goes_on(awaited, *attempts)) else { continue };
+            let sent = request.fate(&|name| name != "send").methods.into_iter().filter(|sent| sent.method() == Some("send"));
+            let loops = sent
+                .flat_map(awaited)
+                .filter_map(Node::parent)
+                .find_map(|awaited| attempts_around(awaited).filter(|attempts| goes_on(awaited, *attempts)));
+            let Some(attempts) = loops.or_else(|| repeated(request)) else { continue };
             let Some(service) = workspace.run_by(request) else { continue };
             let body = request.function().and_then(|function| workspace.body(function)).unwrap_or(attempts);
-            if says(body, &["idempot"]) || request.arguments().any(|url| says(url, READING)) {
+            // `async fn query_once(…)`
+            let name = request.function().map(|function| workspace.function(function).name.to_ascii_lowercase());
+            let reads = name.is_some_and(|name| READING.iter().any(|word| name.contains(word)));
+            if reads || says(body, &["idempot"]) || request.arguments().any(|url| says(url, READING)) {
                 continue;
             }
-            let verb = method.to_uppercase();
             let diagnostic = Diagnostic::new(
                 format!("this `{verb}` is repeated after a failure"),
                 request.name_at(),
@@ -73,6 +78,31 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             out.push(diagnostic);
         }
     }
+}
+
+/// `POST` or `PATCH`, of a method that begins such a request.
+fn verb(request: Node<'_>) -> Option<&'static str> {
+    let arguments: Vec<Node<'_>> = request.arguments().collect();
+    match (request.method()?, &arguments[..]) {
+        ("post", [_]) => Some("POST"),
+        ("patch", [_]) => Some("PATCH"),
+        ("request", [method, _]) => match method.path()?.last().map(|name| &**name) {
+            Some("POST") => Some("POST"),
+            Some("PATCH") => Some("PATCH"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The closure around a request that a library calls again after a failure.
+fn repeated(request: Node<'_>) -> Option<Node<'_>> {
+    const REPEATERS: &[&str] = &["tokio_retry::Retry::spawn", "tokio_retry2::Retry::spawn", "backoff::future::retry"];
+    let closure = request.ancestors().find(|node| matches!(node.kind(), ExprKind::Closure { .. }))?;
+    let by_method = |method: &Node<'_>| method.method() == Some("retry");
+    let by_call = |taker: &Node<'_>| taker.external().is_some_and(|path| REPEATERS.contains(&path.as_str()));
+    let fate = closure.fate(&|_| false);
+    (fate.methods.iter().any(by_method) || fate.given.iter().any(by_call)).then_some(closure)
 }
 
 /// Whether a text or a name in this expression has one of these words.

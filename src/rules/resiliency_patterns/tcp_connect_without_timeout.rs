@@ -36,7 +36,13 @@ crate::declare_rule! {
 }
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    for call in workspace.calls_to("tokio::net::TcpStream::connect") {
+    // `let socket = TcpSocket::new_v4()?; socket.connect(address)`
+    let by_socket = |call: &Node<'_>| {
+        let socket = call.receiver().map(|on| on.binding().unwrap_or(on).peel());
+        socket.and_then(Node::external).is_some_and(|path| path.starts_with("tokio::net::TcpSocket::new_v"))
+    };
+    let sockets = workspace.methods("connect").filter(by_socket);
+    for call in workspace.calls_to("tokio::net::TcpStream::connect").chain(sockets) {
         let Some(service) = workspace.run_by(call) else { continue };
         if is_local(call) || is_bounded(call) || is_handed_to_limit(call) {
             continue;

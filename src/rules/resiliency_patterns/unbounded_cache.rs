@@ -53,6 +53,12 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             );
         }
     }
+    // The store that `#[cached]` has by default, made by hand.
+    for call in workspace.calls_to("cached::UnboundCache::new") {
+        if let Some(service) = workspace.run_by(call) {
+            out.push(finding(call.name_at(), "use a `SizedCache` or a `TimedCache`").service(&service.name));
+        }
+    }
     for (file, facts) in workspace.rust.iter().enumerate() {
         for (index, function) in facts.functions.iter().enumerate() {
             let Some(cached) = function.attributes.iter().find(|attribute| is_unbounded(attribute, file, workspace)) else {

@@ -49,8 +49,11 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     let streams = ["for_each_concurrent", "try_for_each_concurrent"].into_iter().flat_map(|name| workspace.methods(name));
     let unlimited = |call: &Node<'_>| call.arguments().next().is_some_and(|limit| limit.variable() == Some("None"));
     let streams = streams.filter(unlimited).filter_map(|call| Some((call, call.receiver()?)));
+    let tasks = workspace.named("spawn").filter(|call| starts_task(*call)).filter_map(|call| Some((call, repeated_for(call)?)));
+    let sets =
+        workspace.methods("collect").filter(|call| is_set_of_futures(*call)).filter_map(|call| Some((call, call.receiver()?)));
     let mut per_request = None;
-    for (call, over) in joins.chain(streams).filter(|(call, _)| workspace.runs(service, *call)) {
+    for (call, over) in joins.chain(streams).chain(tasks).chain(sets).filter(|(call, _)| workspace.runs(service, *call)) {
         let Some(function) = call.function().filter(|_| is_parameters(over)) else { continue };
         let found = per_request.get_or_insert_with(|| per_request_functions(workspace, service, &|_| true));
         if !found.contains_key(&function) || workspace.body(function).is_some_and(is_bounded) {
@@ -62,6 +65,29 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
             .confidence(Confidence::Medium);
         out.push(diagnostic);
     }
+}
+
+/// `tokio::spawn(…)`, and `tasks.spawn(…)` of a `JoinSet`.
+fn starts_task(call: Node<'_>) -> bool {
+    match call.receiver() {
+        Some(tasks) => tasks.binding().and_then(Node::external).is_some_and(|path| path == "tokio::task::JoinSet::new"),
+        None => call.external().is_some_and(|path| path == "tokio::spawn" || path == "tokio::task::spawn"),
+    }
+}
+
+/// What a `for` around a call goes over, or a `map`.
+fn repeated_for(call: Node<'_>) -> Option<Node<'_>> {
+    call.ancestors().find_map(|node| match node.kind() {
+        ExprKind::For { over, .. } => Some(node.with(*over)),
+        ExprKind::Closure { .. } => node.parent().filter(|taker| matches!(taker.method(), Some("map" | "for_each")))?.receiver(),
+        _ => None,
+    })
+}
+
+/// `let asked: FuturesUnordered<_> = ids.map(ask).collect();`
+fn is_set_of_futures(collect: Node<'_>) -> bool {
+    let bound = collect.parent().map(Node::kind);
+    matches!(bound, Some(ExprKind::Let { ty: Some(ty), .. }) if ty.name() == Some("FuturesUnordered"))
 }
 
 /// Whether a chain of methods begins with a parameter of the function, or a field of one.

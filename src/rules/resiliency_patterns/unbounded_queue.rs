@@ -27,12 +27,14 @@ crate::declare_rule! {
     /// - no service runs it: tools, subcommands, tests, examples.
     ///
     /// ## Source
-    /// tokio 1 `src/sync/mpsc/unbounded.rs`: "it is possible for an unbounded channel to cause the process to run out of memory".
+    /// tokio 1 `src/sync/mpsc/unbounded.rs`: "it is possible for an unbounded channel to cause the process to run out of memory";
+    /// [std](https://doc.rust-lang.org/std/sync/mpsc/index.html): `channel` has "an infinite buffer".
     "unbounded-queue", "MSVC609", Practice::ResiliencyPatterns, Level::Warn, Tier::Pedantic, Check::Service(check)
 }
 
 const MAKERS: &[&str] = &[
     "tokio::sync::mpsc::unbounded_channel",
+    "std::sync::mpsc::channel",
     "async_channel::unbounded",
     "flume::unbounded",
     "crossbeam_channel::unbounded",

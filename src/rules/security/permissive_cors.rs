@@ -35,7 +35,8 @@ crate::declare_rule! {
     /// ## Source
     /// tower-http 0.7 `cors/mod.rs` (`very_permissive`, and `ensure_usable_cors_rules`, which refuses wildcards with credentials);
     /// actix-cors 0.7 `builder.rs` (`permissive`: any origin, with credentials); warp 0.3
-    /// `filters/cors.rs` (answers with the request's origin); [Fetch standard: CORS protocol and
+    /// `filters/cors.rs` (answers with the request's origin);
+    /// [poem `Cors`](https://docs.rs/poem/latest/poem/middleware/struct.Cors.html): "Default is allow any origin"; [Fetch standard: CORS protocol and
     /// credentials](https://fetch.spec.whatwg.org/#cors-protocol-and-credentials); [CWE-942](https://cwe.mitre.org/data/definitions/942.html).
     "permissive-cors", "MSVC702", Practice::Security, Level::Deny, Tier::Default, Check::Workspace(check)
 }
@@ -87,10 +88,13 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             Some("supports_credentials") => true,
             _ => false,
         });
-        let (Some(credentials), Some(origins)) = (credentials, methods.iter().find(|method| allows_all(**method))) else {
-            continue;
-        };
-        report(*origins, "every origin", Some(*credentials), out);
+        let origins = methods.iter().copied().find(|method| allows_all(*method)).or_else(|| {
+            // poem's policy answers every origin as long as it is told none.
+            let is_told = methods.iter().any(|method| method.method().is_some_and(|name| name.starts_with("allow_origin")));
+            Some(call).filter(|call| !is_told && call.external().is_some_and(|path| path.starts_with("poem::")))
+        });
+        let (Some(credentials), Some(origins)) = (credentials, origins) else { continue };
+        report(origins, "every origin", Some(*credentials), out);
     }
 }
 

@@ -90,7 +90,9 @@ fn arguments(image: &Shipped<'_>, stage: &Stage, out: &mut Vec<Diagnostic>) {
                 rest.strip_prefix(name).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
             })
     };
-    for argument in stage.arguments.iter().filter(|argument| is_secret(&argument.name) && argument.value.is_none()) {
+    for argument in
+        stage.arguments.iter().filter(|argument| is_secret(&argument.name) && argument.value.as_deref().is_none_or(str::is_empty))
+    {
         let kept = stage
             .environment
             .iter()

@@ -37,7 +37,7 @@ crate::declare_rule! {
     /// reqwest 0.12 and 0.13 `async_impl/client.rs` (`danger_accept_invalid_certs`, in 0.13 `tls_danger_accept_invalid_certs`);
     /// native-tls 0.2 `TlsConnectorBuilder`; openssl 0.10 `SslConnector`; rustls 0.20 to 0.23 `DangerousClientConfig`; mysql_async 0.36
     /// `SslOpts`; lettre 0.11 `TlsParametersBuilder`; ureq 3 `TlsConfigBuilder`; mongodb 2 and 3 `TlsOptions`;
-    /// elasticsearch 7 and 8 `CertificateValidation`. [CWE-295](https://cwe.mitre.org/data/definitions/295.html).
+    /// elasticsearch 7 and 8 `CertificateValidation`; tiberius 0.12 `Config::trust_cert`. [CWE-295](https://cwe.mitre.org/data/definitions/295.html).
     "tls-verification-off", "MSVC701", Practice::Security, Level::Deny, Tier::Default, Check::Workspace(check)
 }
 
@@ -99,6 +99,11 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             report(call, &format!("`{name}(true)`"), Some(fix), out);
         }
     }
+    let trusts = |call: &Node<'_>| {
+        call.arguments().next().is_none()
+            && matches!(call.receiver().map(Node::ty), Some(Definition::External(ty)) if ty == "tiberius::Config")
+    };
+    workspace.methods("trust_cert").filter(trusts).for_each(|call| report(call, "`trust_cert()`", None, out));
     for name in ["set_verify", "cert_validation"] {
         for call in workspace.methods(name) {
             let none = call.arguments().next().filter(|argument| {

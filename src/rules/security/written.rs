@@ -63,10 +63,18 @@ pub fn in_documents(workspace: &Workspace, judge: &mut Judge) {
 
 /// Hands the string literals of code that ships to `judge`, those that `worth` says yes to: few are worth asking for a name.
 pub fn in_code(workspace: &Workspace, worth: impl Fn(&str) -> bool, judge: &mut Judge) {
-    for node in workspace.texts(worth).filter(|node| !is_for_show(*node)) {
+    for node in workspace.texts(|text| worth(plain(text))).filter(|node| !is_for_show(*node)) {
         let at = node.at();
-        judge(written(&name_of(node), node.text().unwrap_or_default(), at.file, at.span));
+        let text = node.text().unwrap_or_default();
+        let value = plain(text);
+        let name = if value.len() < text.len() { "token".to_owned() } else { name_of(node) };
+        judge(written(&name, value, at.file, at.span));
     }
+}
+
+/// Without what stands before a token that signs a request in: `"Bearer …"`.
+fn plain(text: &str) -> &str {
+    text.strip_prefix("Bearer ").unwrap_or(text)
 }
 
 fn written<'a>(name: &'a str, value: &'a str, file: FileId, span: Span) -> Written<'a> {
@@ -105,7 +113,13 @@ fn name_of(node: RustNode) -> String {
         // `"…".to_owned()`, `String::from("…")`, `SecretString::new("…")`: the same value in another type.
         ExprKind::Method { receiver, arguments, .. } if *receiver == node.id && arguments.is_empty() => name_of(parent),
         ExprKind::Call { callee, arguments } if arguments.len() == 1 => match last_name(node.with(*callee)).as_deref() {
-            Some("from" | "new") => name_of(parent),
+            Some("from" | "new" | "Some") => name_of(parent),
+            _ => String::new(),
+        },
+        // reqwest's: `basic_auth(user, Some(password))`, `bearer_auth(token)`.
+        ExprKind::Method { name, arguments, .. } if arguments.last() == Some(&node.id) => match &**name {
+            "basic_auth" => "password".to_owned(),
+            "bearer_auth" => "token".to_owned(),
             _ => String::new(),
         },
         _ => String::new(),

@@ -1,6 +1,6 @@
 //! Addresses in texts, and whether one is of a system that moves.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 /// Schemes that clients of services, databases and brokers connect by.
 const SCHEMES: &[&str] = &[
@@ -65,12 +65,16 @@ pub fn address(text: &str) -> Option<Address> {
     let authority = rest.split(['/', '?', '#', ',']).next()?;
     let (user, authority) = authority.rsplit_once('@').map_or((None, authority), |(user, rest)| (Some(user), rest));
     let (host, port) = match authority.rsplit_once(':') {
+        // `[::1]:8080`
+        Some((host, port)) if host.starts_with('[') && host.ends_with(']') => (host, port.parse().ok()),
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port.parse().ok()),
         Some((host, port)) if port.contains('{') => (host, None),
         Some(_) => return None,
         None => (authority, None),
     };
-    let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host = bracketed.filter(|host| host.parse::<IpAddr>().is_ok()).unwrap_or(host);
+    let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || bracketed.is_some() && c == ':';
     let is_host = !host.is_empty() && host.chars().all(valid) && (!scheme.is_empty() || port.is_some());
     let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password.to_owned());
     is_host.then(|| Address { authority: authority.to_owned(), host: host.to_owned(), port, scheme: scheme.to_owned(), password })
@@ -90,7 +94,7 @@ impl Address {
     }
 
     pub fn is_this_machine(&self) -> bool {
-        self.host == "localhost" || self.host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+        self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
     fn is_sidecar(&self) -> bool {
@@ -112,6 +116,7 @@ mod tests {
             ("postgres://shop:secret@db:5432/shop", Some(("db:5432", true))),
             ("broker:9092,other:9092", Some(("broker:9092", true))),
             ("http://localhost:8081", Some(("localhost:8081", true))),
+            ("http://[::1]:8081/v1", Some(("[::1]:8081", true))),
             ("http://localhost:4317", Some(("localhost:4317", false))),
             ("http://127.0.0.1:3500/v1.0", Some(("127.0.0.1:3500", false))),
             ("http://169.254.169.254/latest", Some(("169.254.169.254", false))),

@@ -97,6 +97,7 @@ fn sinks<'w>(literal: Node<'w>, address: &Address) -> impl Iterator<Item = Node<
         if seen.len() > MAX_STEPS || !seen.insert((node.file, node.id)) {
             continue;
         }
+        open.extend(named_in_formats(node));
         for taker in node.fate(&|_| true).given {
             match taker.kind() {
                 // `format!("{BASE}/items")` holds the address, too.
@@ -109,6 +110,31 @@ fn sinks<'w>(literal: Node<'w>, address: &Address) -> impl Iterator<Item = Node<
         }
     }
     found.into_iter()
+}
+
+/// `format!("{BASE}/items")`, where this is what the constant, static or local name holds.
+fn named_in_formats(value: Node<'_>) -> Vec<Node<'_>> {
+    let top = value.ancestors().take_while(|node| !matches!(node.kind(), ExprKind::Let { .. } | ExprKind::Block(_))).last();
+    let top = top.unwrap_or(value);
+    let name = match top.parent().map(|parent| (parent, parent.kind())) {
+        Some((_, ExprKind::Let { names, value: Some(bound), .. })) if *bound == top.id && top.peel().id == value.id => {
+            names.first().filter(|_| names.len() == 1).cloned()
+        }
+        None if value.function().is_none() => {
+            value.facts().constants.iter().find(|constant| constant.value == Some(value.id)).map(|constant| constant.name.clone())
+        }
+        _ => None,
+    };
+    let Some(name) = name else { return Vec::new() };
+    let holds = |node: &Node<'_>| {
+        let text = node.arguments().next().and_then(Node::text);
+        text.is_some_and(|text| text.contains(&format!("{{{name}}}")) || text.contains(&format!("{{{name}:")))
+    };
+    let sees = |node: &Node<'_>| match value.function() {
+        Some(function) => node.function() == Some(function) && node.id > value.id,
+        None => node.file == value.file,
+    };
+    value.workspace.macros("format").filter(|node| sees(node) && holds(node)).collect()
 }
 
 fn is_sink(taker: Node<'_>, address: &Address) -> bool {

@@ -2,7 +2,7 @@ use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
 use crate::rules::libraries::REQUEST_METHODS;
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
-use crate::workspace::rust::{ExprKind, Outline};
+use crate::workspace::rust::{ExprKind, Name, Outline};
 
 crate::declare_rule! {
     /// A request is sent to another service for each element of a collection, one after the other.
@@ -69,11 +69,16 @@ const NO_ELEMENTS: &[&str] = &[
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let may = |_, outline: &Outline| outline.loops() && REQUEST_METHODS.iter().any(|name| outline.names(name));
-    for send in workspace.named_if("send", may) {
-        let request = send.receivers().skip(1).find(|node| {
-            node.method().is_some_and(|name| REQUEST_METHODS.contains(&name))
-                && node.receiver().is_some_and(|client| client.is_a("reqwest::Client"))
-        });
+    let executed = workspace.named_if("execute", |_, outline| outline.loops());
+    for send in workspace.named_if("send", may).chain(executed) {
+        let by_client = |node: &Node<'_>| node.receiver().is_some_and(|client| client.is_a("reqwest::Client"));
+        let request = match send.method() {
+            Some("execute") => Some(send).filter(by_client),
+            _ => send
+                .receivers()
+                .skip(1)
+                .find(|node| node.method().is_some_and(|name| REQUEST_METHODS.contains(&name)) && by_client(node)),
+        };
         let Some(request) = request.filter(|_| send.parent().is_some_and(|parent| matches!(parent.kind(), ExprKind::Await(_))))
         else {
             continue;
@@ -101,19 +106,23 @@ fn looped<'w>(send: Node<'w>, request: Node<'w>) -> Option<Node<'w>> {
             ExprKind::Closure { .. } | ExprKind::Async(_) => return None,
             ExprKind::For { names, over, body } => {
                 let (over, body) = (ancestor.with(*over), ancestor.with(*body));
-                let uses = |node: Node<'_>| node.variable().is_some_and(|name| names.iter().any(|bound| &**bound == name));
-                let in_text = |node: Node<'_>| {
-                    node.text().is_some_and(|text| {
-                        names.iter().any(|name| text.contains(&format!("{{{name}")) || text.contains(&format!("{{{name}:")))
-                    })
+                let uses = |node: Node<'_>, names: &[Name]| {
+                    let variable = node.variable().is_some_and(|name| names.iter().any(|bound| &**bound == name));
+                    let named = |text: &str| names.iter().any(|name| text.contains(&format!("{{{name}")));
+                    variable || node.text().is_some_and(named)
                 };
+                // `let url = format!("{base}/{id}");` in the loop depends on it, too.
+                let mut own = names.to_vec();
+                for bound in body.descendants().take_while(|node| node.id < send.id) {
+                    if let ExprKind::Let { names, value: Some(value), .. } = bound.kind()
+                        && bound.with(*value).descendants().any(|part| uses(part, &own))
+                    {
+                        own.extend(names.iter().cloned());
+                    }
+                }
                 let statement = send.ancestors().take_while(|node| node.id != body.id).last().unwrap_or(send);
-                let depends = request
-                    .parent()
-                    .into_iter()
-                    .chain([statement])
-                    .flat_map(Node::descendants)
-                    .any(|node| uses(node) || in_text(node));
+                let depends =
+                    request.parent().into_iter().chain([statement]).flat_map(Node::descendants).any(|node| uses(node, &own));
                 let mut words = over.descendants().filter_map(|node| node.last_name().or(node.variable()).or(field(node)));
                 let named = |name: &str| NO_ELEMENTS.iter().any(|word| name.to_ascii_lowercase().contains(word));
                 // A range counts, and a list that is written out has as many elements as the code says.

@@ -157,7 +157,21 @@ fn fallback<'w>(read: Node<'w>, parameter: &dyn Fn(Node<'w>) -> Option<usize>) -
             },
             ExprKind::Try(_) => return Fallback::Required,
             ExprKind::Reference(_) | ExprKind::Await(_) => {}
-            ExprKind::Match { .. } | ExprKind::If { .. } | ExprKind::Let { .. } => return Fallback::Optional,
+            // `match env::var(NAME) { Ok(url) => url, Err(_) => "…".into() }`
+            ExprKind::Match { on, arms } if *on == node.id => {
+                let failed = arms.iter().map(|arm| parent.with(*arm)).find(|arm| !is_success(*arm));
+                return failed.map_or(Fallback::Optional, |arm| closure_value(arm, &value));
+            }
+            // `if let Ok(url) = env::var(NAME) { url } else { "…".into() }`
+            ExprKind::Let { .. } => {
+                return match parent.parent().map(|outer| (outer, outer.kind())) {
+                    Some((outer, ExprKind::If { condition, otherwise: Some(otherwise), .. })) if *condition == parent.id => {
+                        closure_value(outer.with(*otherwise), &value)
+                    }
+                    _ => Fallback::Optional,
+                };
+            }
+            ExprKind::Match { .. } | ExprKind::If { .. } => return Fallback::Optional,
             _ => break,
         }
         node = parent;
@@ -166,11 +180,17 @@ fn fallback<'w>(read: Node<'w>, parameter: &dyn Fn(Node<'w>) -> Option<usize>) -
     if optional { Fallback::Optional } else { Fallback::Required }
 }
 
+/// `Ok(text) => …`, `Some(text) => …`
+fn is_success(arm: Node<'_>) -> bool {
+    matches!(arm.kind(), ExprKind::Arm { variant, .. } if variant.last().is_some_and(|name| matches!(&**name, "Ok" | "Some")))
+}
+
 fn closure_value<'w>(body: Node<'w>, value: &dyn Fn(Node<'w>) -> Fallback) -> Fallback {
     match body.kind() {
         ExprKind::Block(statements) => {
             statements.last().map_or(Fallback::Optional, |last| closure_value(body.with(*last), value))
         }
+        ExprKind::Arm { body: value_of_arm, .. } => closure_value(body.with(*value_of_arm), value),
         // `unwrap_or_else(|_| panic!(…))`
         ExprKind::Macro { path, .. } if path.last().is_some_and(|name| matches!(&**name, "panic" | "bail" | "unreachable")) => {
             Fallback::Required

@@ -279,7 +279,8 @@ impl Routers {
                 Parent::ReceiverOf(method) => match self.of_method.get(method) {
                     Some(&parent) => self.collect(parent, path, seen, found, known),
                     None => {
-                        *known = false;
+                        // `rocket::build().mount("/", routes![…])`: nothing stands around rocket itself.
+                        *known &= router.framework == Framework::Rocket;
                         found.push(path);
                     }
                 },

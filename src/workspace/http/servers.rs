@@ -238,8 +238,12 @@ fn server(kind: &Kind, maker: Node<'_>) -> Option<Server> {
     let called = |names: &[&str]| methods.iter().any(|node| node.method().is_some_and(|name| names.contains(&name)));
     let escapes = steps.iter().any(|step| matches!(step, Step::Field(..)));
     let runs = kind.runs.is_empty() || called(kind.runs);
-    // A builder that never runs is configuration, or another crate's business.
-    if !runs && !called(kind.graceful) && kind.framework == Framework::HyperConnection {
+    // A builder that never runs is configuration, or another crate's business; one that is kept in a field runs beside it.
+    let runs_beside = || {
+        let mut served = kind.runs.iter().flat_map(|name| maker.workspace.methods(name));
+        escapes && served.any(|call| call.file == maker.file)
+    };
+    if kind.framework == Framework::HyperConnection && !runs && !called(kind.graceful) && !runs_beside() {
         return None;
     }
     let shutdown = match kind.framework {
