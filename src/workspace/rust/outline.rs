@@ -404,7 +404,7 @@ mod tests {
             ("A::<B<C>>::new().d::<E>()", "B C A::new E", "d", "new d"),
             ("m!(a, b = %c.d)", "m a b c", "", "m d"),
             ("S { e: f, ..g() }", "S f g", "", "S g"),
-            ("match a { E::V(x) if !y => (0..n).len(), _ => 1 }", "a E::V x y n _", "len", "V len"),
+            ("match a { E::V(x) if !y => (0..n).len(), _ => 1 }", "a E::V x y n _", "len", "a V len"),
             ("a::b(); a::b(); x.a().a()", "a::b x", "a", "b a"),
         ] {
             let (_, bodies) = outlines(&format!("fn f() {{ {body} }}"));
