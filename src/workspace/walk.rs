@@ -33,6 +33,7 @@ pub enum Kind {
 /// Railway, Render, App Engine, buildpacks, illumos zones.
 const PACKAGING: &[&str] = &[
     "Procfile",
+    "Shuttle.toml",
     "fly.toml",
     "railway.json",
     "railway.toml",

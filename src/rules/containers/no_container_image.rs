@@ -35,7 +35,7 @@ declare_rule! {
     /// - a Kubernetes manifest or a compose file runs it: then its image is built in a way that is not seen here (Nix, Bazel,
     ///   buildpacks, a pipeline);
     /// - it is made for a platform that packages it itself (AWS Lambda, Shuttle, Cloudflare Workers, Spin, Fastly);
-    /// - a `Procfile`, `fly.toml`, `railway.toml`, `render.yaml`, `app.yaml`, `project.toml`, `package-manifest.toml` or a systemd unit
+    /// - a `Procfile`, `Shuttle.toml`, `fly.toml`, `railway.toml`, `render.yaml`, `app.yaml`, `project.toml`, `package-manifest.toml` or a systemd unit
     ///   beside it or above it says that it is packaged in another way.
     ///
     /// ## Source

@@ -287,7 +287,7 @@ const TOOL_FOLDERS: &[&str] =
     &["demo", "demos", "dev", "dev-tools", "devtools", "example", "examples", "sample", "samples", "tools"];
 
 /// Names that say "not a server", unless a container runs it.
-const CLIENTS: &[&str] = &["cargo", "cli", "client", "ctl", "tui"];
+const CLIENTS: &[&str] = &["cargo", "cli", "client", "command", "ctl", "tui"];
 
 /// How a name or place speaks against a binary that serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -307,7 +307,7 @@ pub fn doubt(package: &Package, binary: &str) -> Doubt {
     let whole_folders: Vec<String> = package.directory.iter().map(str::to_ascii_lowercase).collect();
     if any(&names, TOOLS) || any(&folders, TOOLS) || any(&whole_folders, TOOL_FOLDERS) {
         Doubt::Tool
-    } else if any(&names, CLIENTS) {
+    } else if any(&names, CLIENTS) || any(&folders, &["cli"]) || names.iter().any(|name| name.ends_with("cli")) {
         Doubt::Client
     } else {
         Doubt::None
