@@ -2,6 +2,8 @@
 
 use cargo_metadata::camino::Utf8Path;
 
+use crate::workspace::query::Node;
+
 /// Folders whose files show or test something, and run nowhere.
 const NOT_SHIPPED: &[&str] = &[
     "test",
@@ -67,6 +69,20 @@ pub fn is_shown_only(path: &Utf8Path) -> bool {
 /// For development on one machine.
 pub fn is_local(path: &Utf8Path) -> bool {
     has_word(path, LOCAL)
+}
+
+/// Words in the paths of code that carries out what somebody typed, or measures something for them.
+const COMMANDS: &[&str] = &["benchmark", "cli", "command", "commands", "tester"];
+
+/// Code of a subcommand, by its package or its path in there: what runs there, runs once and before somebody's eyes.
+pub fn is_command(node: Node<'_>) -> bool {
+    node.packages().any(|package| has_word(package.name.as_str().into(), COMMANDS)) || has_word(within_package(node), COMMANDS)
+}
+
+/// A file's path from its package's folder.
+pub fn within_package(node: Node<'_>) -> &Utf8Path {
+    let path = node.workspace.sources.path(node.facts().file);
+    node.packages().find_map(|package| path.strip_prefix(&package.directory).ok()).unwrap_or(path)
 }
 
 /// Whether a word of a path is one of `known`.

@@ -1,5 +1,6 @@
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::paths;
+use crate::workspace::names::Definition;
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
 use crate::workspace::{Service, Workspace};
@@ -48,9 +49,6 @@ const LOGGERS: &[&str] = &["log", "logger", "logging", "tracing", "telemetry", "
 const LINE_MAKERS: &[&str] = &["layer", "appender", "drain", "emitter"];
 /// Words in the paths of code that talks to people, or runs before the log is there.
 const FOR_PEOPLE: &[&str] = &[
-    "cli",
-    "command",
-    "commands",
     "console",
     "migration",
     "migrations",
@@ -90,9 +88,11 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 
 /// In code whose names say that it talks to whoever typed a command, or that it runs before there is a log.
 fn in_command(print: Node<'_>) -> bool {
-    let path = print.workspace.sources.path(print.facts().file);
-    let within = print.packages().find_map(|package| path.strip_prefix(&package.directory).ok());
-    paths::has_word(within.unwrap_or(path), FOR_PEOPLE)
+    let mut packages = print.packages();
+    // `syncserver-settings`; a service may be called a validator, or a command server.
+    let of_package =
+        packages.any(|package| package.binaries().next().is_none() && paths::has_word(package.name.as_str().into(), FOR_PEOPLE));
+    of_package || paths::is_command(print) || paths::has_word(paths::within_package(print), FOR_PEOPLE)
 }
 
 /// Whether the function writes a page for a terminal: it prints an empty line, or a rule of dashes.
@@ -171,7 +171,15 @@ fn is_without_logger(print: Node<'_>) -> bool {
         ExprKind::If { condition: on, .. } | ExprKind::Match { on, .. } => node.with(*on).descendants().any(names_logger),
         _ => false,
     };
-    later.any(names_logger) || print.ancestors().any(on_logger)
+    // `agent_main().await`, which sets it up.
+    let sets_up = |node: Node<'_>| match (node.kind(), node.definition()) {
+        (ExprKind::Call { .. }, Definition::Function(called)) => {
+            let body = print.workspace.body_if(called, |outline| outline.all_names().any(|name| has_word(name, LOGGERS)));
+            body.is_some_and(|body| body.descendants().any(names_logger))
+        }
+        _ => false,
+    };
+    later.any(|node| names_logger(node) || sets_up(node)) || print.ancestors().any(on_logger)
 }
 
 fn in_logger(print: Node<'_>) -> bool {

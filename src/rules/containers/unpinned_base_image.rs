@@ -63,7 +63,9 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         for copy in dockerfile.stages.iter().flat_map(|stage| &stage.copies) {
             let Some(from) = copy.from.as_deref() else { continue };
             let is_stage = from.parse::<usize>().is_ok() || stages.iter().any(|stage| stage.eq_ignore_ascii_case(from));
-            if !is_stage && !from.contains('$') {
+            // `COPY --from=proto`: a bare word may be a context that the build is given by name.
+            let is_image = from.contains(['/', ':', '@']);
+            if is_image && !is_stage && !from.contains('$') {
                 let text = Expanded { text: from.to_owned(), unknown: Vec::new(), variable: false };
                 report(dockerfile.file, &Image::new(text, copy.span), false);
             }

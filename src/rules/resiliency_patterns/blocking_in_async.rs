@@ -1,5 +1,6 @@
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::libraries::{BLOCKING_CALLS, BLOCKING_CLIENTS, OWN_THREAD, RUNTIMES};
+use crate::rules::paths;
 use crate::workspace::graph::Target;
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
@@ -34,7 +35,7 @@ crate::declare_rule! {
     /// - the call stands in a closure handed to `spawn_blocking`, `block_in_place`, `std::thread::spawn` or rayon, or in any
     ///   other plain closure;
     /// - it stands in a plain function, unless async code certainly calls that function;
-    /// - no service runs it: tools, subcommands, tests.
+    /// - no service runs it: tools, subcommands (also by the path of their file), tests.
     ///
     /// `std::fs` is another rule's: `blocking-file-io-in-async`. Reading a small file at start-up is common and harmless.
     ///
@@ -81,7 +82,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 
 fn report(call: Node<'_>, what: &str, instead: &str, out: &mut Vec<Diagnostic>) {
     let workspace = call.workspace;
-    if on_own_thread(call) {
+    if on_own_thread(call) || paths::is_command(call) {
         return;
     }
     let (service, caller) = if call.is_async() {

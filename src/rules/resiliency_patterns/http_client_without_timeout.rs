@@ -3,6 +3,7 @@ use std::cell::OnceCell;
 use super::http_clients;
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::libraries::version;
+use crate::rules::paths;
 use crate::rules::time_limit::{is_bounded, names_limit};
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
@@ -34,7 +35,7 @@ crate::declare_rule! {
     /// - its requests open streams of server-sent events;
     /// - no request is made with it that can be seen: it is handed to a library, which may have limits of its own;
     /// - it is `reqwest::blocking` (or reqwest before 0.10, which blocks), whose requests end after 30 s, or another crate's `Client`;
-    /// - no service runs it: tools, subcommands, tests, examples.
+    /// - no service runs it: tools, subcommands (also by the path of their file), tests, examples.
     ///
     /// Only reqwest is looked at: awc and surf have limits by default.
     ///
@@ -65,7 +66,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 
 fn check_client<'w>(call: Node<'w>, maker: &str, by_type: &dyn Fn() -> Vec<Node<'w>>, out: &mut Vec<Diagnostic>) {
     let workspace = call.workspace;
-    let Some(service) = workspace.run_by(call) else { return };
+    let Some(service) = workspace.run_by(call).filter(|_| !paths::is_command(call)) else { return };
     let fate = http_clients::fate(call);
     if fate.methods.iter().any(|method| method.method().is_some_and(names_limit)) {
         return;

@@ -91,7 +91,11 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             if called.is_some_and(pauses) {
                 continue;
             }
+            // `let client = self.current_client();`: each round may go somewhere else.
+            let bound = call.receiver().and_then(|on| on.peel().binding());
+            let goes_elsewhere = bound.is_some_and(|value| value.ancestors().any(|around| around.id == attempts.id));
             if seen.contains(&(attempts.file, attempts.id))
+                || goes_elsewhere
                 || pauses(attempts)
                 || !goes_on(awaited, attempts)
                 || !may_end(attempts)

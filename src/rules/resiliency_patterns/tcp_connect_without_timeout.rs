@@ -1,4 +1,5 @@
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
+use crate::rules::paths;
 use crate::rules::time_limit::is_bounded;
 use crate::rules::values::names_this_machine;
 use crate::workspace::Workspace;
@@ -27,7 +28,7 @@ crate::declare_rule! {
     /// - it stands in a `timeout(…)` or in a `select!` with a sleep, in its own function or around all calls of it;
     /// - it is handed to something named for a timeout, or is the connector of a client, which may have a limit of its own;
     /// - the address is written down as this machine's;
-    /// - no service runs it: tools, subcommands, tests, examples.
+    /// - no service runs it: tools, subcommands (also by the path of their file), tests, examples.
     ///
     /// ## Source
     /// tokio 1 `src/net/tcp/stream.rs`: `connect` waits for the socket to be writable, with no timer. tcp(7): `tcp_syn_retries` is 6, "approximately
@@ -44,7 +45,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let sockets = workspace.methods("connect").filter(by_socket);
     for call in workspace.calls_to("tokio::net::TcpStream::connect").chain(sockets) {
         let Some(service) = workspace.run_by(call) else { continue };
-        if is_local(call) || is_bounded(call) || is_handed_to_limit(call) {
+        if paths::is_command(call) || is_local(call) || is_bounded(call) || is_handed_to_limit(call) {
             continue;
         }
         let mut diagnostic =

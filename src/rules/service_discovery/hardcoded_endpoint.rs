@@ -2,6 +2,7 @@ use std::collections::HashSet;
 
 use super::address::{Address, address};
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
+use crate::rules::paths;
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
 use crate::workspace::rust::{ExprKind, TypeKind};
@@ -28,6 +29,7 @@ crate::declare_rule! {
     /// ## Not reported when
     /// - it does not end up in a call that connects or sends: what a server binds, CORS origins, texts, documentation;
     /// - it is only the default of a setting: `unwrap_or(…)`, `Default`, a `match` on a variable;
+    /// - its function or file is named for defaults, examples, tests or commands;
     /// - its host is a public name, such as another company's API;
     /// - it is an agent on the same host by design (OpenTelemetry, Envoy, Dapr, Consul, Vault, StatsD) or a cloud's metadata service;
     /// - no service runs it: tools, subcommands, tests, examples.
@@ -68,7 +70,9 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 }
 
 fn finding(literal: Node<'_>, address: &Address) -> Option<Diagnostic> {
-    if is_default(literal) {
+    let path = literal.workspace.sources.path(literal.facts().file);
+    let is_of_defaults = path.file_stem().is_some_and(|name| paths::has_word(name.into(), &["default", "defaults"]));
+    if is_default(literal) || is_of_defaults || paths::is_shown_only(path) || paths::is_command(literal) {
         return None;
     }
     let workspace = literal.workspace;
@@ -186,7 +190,7 @@ fn is_default(literal: Node<'_>) -> bool {
     let taker = literal.ancestors().find(|node| matches!(node.kind(), ExprKind::Call { .. } | ExprKind::Method { .. }));
     let function = literal.function().map(|function| literal.workspace.function(function));
     let in_default = function.is_some_and(|function| {
-        let is_named = function.name.starts_with("default") || function.name.ends_with("_default");
+        let is_named = paths::has_word((*function.name).into(), &["default", "defaults", "example", "sample"]);
         is_named
             || names_default(literal, &function.name)
             || function.of_trait.as_ref().and_then(|path| path.last()).is_some_and(|name| &**name == "Default")

@@ -387,7 +387,7 @@ fn is_public(visibility: &syn::Visibility) -> bool {
 }
 
 /// `#[test]` and its kin (`tokio::test`, `sqlx::test`, `rstest`), or a `cfg` that only holds under test.
-fn is_test(attributes: &[syn::Attribute]) -> bool {
+pub(super) fn is_test(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let path = attribute.path();
         if path.is_ident("cfg") {

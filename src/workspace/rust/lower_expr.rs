@@ -1,7 +1,7 @@
 //! Expressions and statements of a syntax tree to facts.
 
 use super::facts::*;
-use super::lower::{Lowering, join, name, segments};
+use super::lower::{Lowering, is_test, join, name, segments};
 use super::lower_type::{bound_names, type_arguments, type_of};
 use crate::workspace::Span;
 
@@ -236,7 +236,7 @@ impl Lowering<'_> {
 
     pub fn statements(&mut self, statements: &[syn::Stmt]) -> Box<[ExprId]> {
         let mut lowered = Vec::with_capacity(statements.len());
-        for statement in statements {
+        for statement in statements.iter().filter(|statement| !is_test(attributes_of(statement))) {
             match statement {
                 syn::Stmt::Local(local) => lowered.push(self.local(local)),
                 syn::Stmt::Item(item) => self.item(item),
@@ -269,6 +269,19 @@ fn literal_of(pattern: &syn::Pat) -> Option<&syn::ExprLit> {
         syn::Pat::Paren(pattern) => literal_of(&pattern.pat),
         syn::Pat::TupleStruct(tuple) if tuple.elems.len() == 1 => literal_of(tuple.elems.first()?),
         _ => None,
+    }
+}
+
+/// Attributes of a statement, of the kinds that people put a `cfg` on.
+fn attributes_of(statement: &syn::Stmt) -> &[syn::Attribute] {
+    match statement {
+        syn::Stmt::Local(local) => &local.attrs,
+        syn::Stmt::Macro(statement) => &statement.attrs,
+        syn::Stmt::Expr(syn::Expr::Block(expr), _) => &expr.attrs,
+        syn::Stmt::Expr(syn::Expr::If(expr), _) => &expr.attrs,
+        syn::Stmt::Expr(syn::Expr::Call(expr), _) => &expr.attrs,
+        syn::Stmt::Expr(syn::Expr::MethodCall(expr), _) => &expr.attrs,
+        syn::Stmt::Expr(..) | syn::Stmt::Item(_) => &[],
     }
 }
 
