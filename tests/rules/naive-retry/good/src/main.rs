@@ -25,7 +25,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn list(State(client): State<Client>) -> String {
     let url = std::env::var("STOCK_URL").unwrap_or_default();
-    format!("{:?} {:?} {:?} {:?}", stock::pauses(&client, &url).await, stock::gives_up(&client, &url).await, stock::replicas(&client, &url).await, stock::pages(&client, &url).await)
+    let leaders = stock::Leaders::of(client.clone());
+    format!("{:?} {:?} {:?} {:?} {:?}", stock::leader(&leaders, &url).await, stock::pauses(&client, &url).await, stock::gives_up(&client, &url).await, stock::replicas(&client, &url).await, stock::pages(&client, &url).await)
 }
 
 async fn stopped() {

@@ -39,6 +39,35 @@ pub async fn replicas(client: &Client, url: &str) -> Option<Response> {
     None
 }
 
+/// A redirect names the leader, whose client is taken next.
+pub async fn leader(known: &Leaders, url: &str) -> Option<Response> {
+    for _ in 0..3 {
+        let client = known.current();
+        match client.get(url).send().await {
+            Ok(answer) => return Some(answer),
+            Err(error) => known.learn(&error),
+        }
+    }
+    None
+}
+
+pub struct Leaders(std::sync::Mutex<Vec<Client>>);
+
+impl Leaders {
+    pub fn of(client: Client) -> Self {
+        Self(std::sync::Mutex::new(vec![client]))
+    }
+
+    fn current(&self) -> Client {
+        self.0.lock().unwrap()[0].clone()
+    }
+
+    fn learn(&self, error: &reqwest::Error) {
+        tracing::warn!(%error, "another leads");
+        self.0.lock().unwrap().rotate_left(1);
+    }
+}
+
 /// Not attempts but pages.
 pub async fn pages(client: &Client, url: &str) -> reqwest::Result<usize> {
     let mut page = 0;

@@ -1,4 +1,5 @@
 mod json_log;
+mod settings;
 
 use std::time::Duration;
 
@@ -65,6 +66,12 @@ fn arguments() -> (Options, String) {
 }
 
 async fn serve(port: &str) -> std::io::Result<()> {
+    banner(port);
+    settings::check(port);
+    #[cfg(feature = "debug-inventory")]
+    {
+        println!("serving at {port}");
+    }
     tracing::info!(port, "starting");
     let app = Router::new()
         .route("/v1/orders", get(list))
@@ -72,6 +79,13 @@ async fn serve(port: &str) -> std::io::Result<()> {
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(5)));
     let listener = tokio::net::TcpListener::bind("0.0.0.0:8080").await?;
     axum::serve(listener, app).with_graceful_shutdown(stopped()).await
+}
+
+/// For whoever started it in a terminal.
+fn banner(port: &str) {
+    println!("orders");
+    println!("------");
+    println!("listens at {port}");
 }
 
 async fn list() -> String {
