@@ -31,7 +31,7 @@ pub struct Graph {
     places: HashMap<Target, Vec<Place>>,
     /// Bodies, by the functions and constants that their paths mean, and by the workspace's methods that they may call.
     bodies: HashMap<Target, Vec<FunctionRef>>,
-    /// Bodies, by what their paths mean outside the workspace.
+    /// Functions, by what the paths in their bodies mean outside the workspace.
     outside: BTreeMap<String, Vec<FunctionRef>>,
     /// Methods by name.
     methods: HashMap<Name, Vec<FunctionRef>>,
@@ -108,6 +108,8 @@ impl Graph {
                     self.outlined(workspace, function, outline, &mut meaning, &mut named, &mut read.outside);
                 }
                 None => {
+                    let parts = workspace.body(function).into_iter().flat_map(Node::descendants);
+                    read.outside.extend(parts.filter_map(|part| Some((part.external()?, function))));
                     let mentions = item.body.map(of_value).unwrap_or_default();
                     named.extend(mentions.iter().map(|mention| mention.of.clone()));
                     read.place(&mentions);

@@ -408,3 +408,27 @@ fn values_are_followed_across_functions() {
         assert_eq!((found.join(" ").as_str(), count), (methods, given), "{why}: {main}");
     }
 }
+
+#[test]
+fn calls_outside_are_found_whether_a_body_waits_or_not() {
+    for (why, main, count) in [
+        ("a body that waits", "use reqwest::Client; fn main() { Client::new(); }", 1),
+        ("an item inside: parsed with its file", "fn main() { use reqwest::Client as C; C::new(); }", 1),
+        ("both", "use reqwest::Client; fn main() { Client::new(); } fn f() { use reqwest::Client as C; C::new(); }", 2),
+        ("another's", "struct Client; fn main() { Client::new(); }", 0),
+    ] {
+        let workspace = workspace(&[("app/main.rs", main), ("shared/lib.rs", "")]);
+        assert_eq!(workspace.calls_to("reqwest::Client::new").count(), count, "{why}");
+        assert_eq!(workspace.calls_below("reqwest::Client").len(), count, "{why}");
+    }
+}
+
+#[test]
+fn a_body_that_does_not_parse_is_said_when_it_is_asked_for() {
+    let text = "fn main() { let = 3; } fn other() { reqwest::get(); }";
+    let workspace = workspace(&[("app/main.rs", text), ("shared/lib.rs", "")]);
+    let problems = || super::rust::late_problems(&workspace.rust[0]).count();
+    assert_eq!((workspace.calls_to("reqwest::get").count(), problems()), (1, 0));
+    let main = workspace.node_at(workspace.rust[0].location(super::Span::new(10, 22)), |_| true);
+    assert_eq!((main.is_some(), problems()), (true, 1));
+}

@@ -1,5 +1,6 @@
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::paths;
+use crate::rules::words::has_word;
 use crate::workspace::names::Definition;
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
@@ -191,18 +192,6 @@ fn in_logger(print: Node<'_>) -> bool {
     let modules = std::iter::successors(module.copied(), |&module| workspace.names.modules[module].parent);
     let modules = modules.map(|module| &workspace.names.modules[module].name);
     std::iter::once(&item.name).chain(owners).chain(modules).any(|name| has_word(name, LOGGERS) || has_word(name, LINE_MAKERS))
-}
-
-/// Whether a word of a name is known: `logging` of `init_logging`, `layer` of `JsonLayer`.
-fn has_word(name: &str, known: &[&str]) -> bool {
-    let mut words = String::new();
-    for c in name.chars() {
-        if c.is_uppercase() {
-            words.push('_');
-        }
-        words.extend(c.to_lowercase());
-    }
-    words.split('_').any(|word| known.contains(&word))
 }
 
 /// What the package of this code logs with, else the service's.
