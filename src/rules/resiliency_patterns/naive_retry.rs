@@ -92,7 +92,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
                 continue;
             }
             // `let client = self.current_client();`: each round may go somewhere else.
-            let bound = call.receiver().and_then(|on| on.peel().binding());
+            let bound = call.receivers().last().and_then(|on| on.peel().binding());
             let goes_elsewhere = bound.is_some_and(|value| value.ancestors().any(|around| around.id == attempts.id));
             if seen.contains(&(attempts.file, attempts.id))
                 || goes_elsewhere

@@ -41,11 +41,11 @@ pub async fn replicas(client: &Client, url: &str) -> Option<Response> {
 
 /// A redirect names the leader, whose client is taken next.
 pub async fn leader(known: &Leaders, url: &str) -> Option<Response> {
-    for _ in 0..3 {
+    for attempt in 0..3 {
         let client = known.current();
         match client.get(url).send().await {
             Ok(answer) => return Some(answer),
-            Err(error) => known.learn(&error),
+            Err(error) => known.learn(&error, attempt),
         }
     }
     None
@@ -62,8 +62,8 @@ impl Leaders {
         self.0.lock().unwrap()[0].clone()
     }
 
-    fn learn(&self, error: &reqwest::Error) {
-        tracing::warn!(%error, "another leads");
+    fn learn(&self, error: &reqwest::Error, attempt: usize) {
+        tracing::warn!(%error, attempt, "another leads");
         self.0.lock().unwrap().rotate_left(1);
     }
 }
