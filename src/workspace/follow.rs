@@ -67,7 +67,7 @@ impl<'w> Node<'w> {
         let definition = match self.kind() {
             ExprKind::Call { .. } => self.definition(),
             ExprKind::Method { receiver, name, .. } => match self.with(*receiver).ty() {
-                Definition::Type(ty) => self.workspace.names.method(ty, name).map_or(Definition::Unknown, Definition::Function),
+                Definition::Type(ty) => self.workspace.names.method(ty, *name).map_or(Definition::Unknown, Definition::Function),
                 _ => Definition::Unknown,
             },
             _ => Definition::Unknown,
@@ -123,7 +123,7 @@ impl<'w> Node<'w> {
         let Workspace { graph, names, .. } = self.workspace;
         // Constants are known by name alone: only code that can see this one means it.
         let sees = |place: &Node<'_>| place.crates().any(|krate| self.crates().any(|own| names.reach(krate).contains(&own)));
-        graph.places(self.workspace, &Target::Constant(constant.name.clone())).filter(sees).collect()
+        graph.places(self.workspace, &Target::Constant(constant.name)).filter(sees).collect()
     }
 }
 

@@ -32,7 +32,7 @@ pub struct Graph {
     /// Bodies, by the functions and constants that their paths mean, and by the workspace's methods that they may call.
     bodies: HashMap<Target, Vec<FunctionRef>>,
     /// Functions, by what the paths in their bodies mean outside the workspace.
-    outside: BTreeMap<String, Vec<FunctionRef>>,
+    outside: BTreeMap<&'static str, Vec<FunctionRef>>,
     /// Methods by name.
     methods: HashMap<Name, Vec<FunctionRef>>,
     /// Methods of a type, those of its traits too.
@@ -66,23 +66,25 @@ impl Graph {
         let mut graph = Self::default();
         for (file, facts) in workspace.rust.iter().enumerate() {
             for (index, constant) in facts.constants.iter().enumerate() {
-                graph.constants_by_name.entry(constant.name.clone()).or_default().push((file, index));
+                graph.constants_by_name.entry(constant.name).or_default().push((file, index));
             }
             graph.collect_methods(workspace, file, facts);
         }
         let read = workspace.rust.par_iter().enumerate().map(|(file, facts)| graph.read(workspace, file, facts));
+        let mut outside: HashMap<&str, Vec<FunctionRef>> = HashMap::default();
         for (file, read) in read.collect::<Vec<_>>().into_iter().enumerate() {
             for (target, place) in read.places {
                 graph.places.entry(target).or_default().push((file, place));
             }
             for (path, function) in read.outside {
-                graph.outside.entry(path).or_default().push(function);
+                outside.entry(path).or_default().push(function);
             }
             graph.named.push(read.named);
             graph.mentions.push(read.mentions);
             graph.constants.push(read.constants);
             graph.items.push(read.items);
         }
+        graph.outside = outside.into_iter().collect();
         graph.collect_bodies(workspace);
         graph
     }
@@ -101,8 +103,8 @@ impl Graph {
                     let mut meaning = |path: &Segments| match &**path {
                         [first, ..] if **first == *"Self" => workspace.meaning_in(function, path),
                         _ => {
-                            let known = meanings.entry((item.module, path.clone()));
-                            known.or_insert_with(|| workspace.meaning_in(function, path)).clone()
+                            let known = meanings.entry((item.module, *path));
+                            *known.or_insert_with(|| workspace.meaning_in(function, path))
                         }
                     };
                     self.outlined(workspace, function, outline, &mut meaning, &mut named, &mut read.outside);
@@ -142,7 +144,7 @@ impl Graph {
         outline: &Outline,
         meaning: &mut dyn FnMut(&Segments) -> Definition,
         named: &mut Vec<Target>,
-        outside: &mut Vec<(String, FunctionRef)>,
+        outside: &mut Vec<(&'static str, FunctionRef)>,
     ) {
         for path in &outline.paths {
             match meaning(path) {
@@ -151,7 +153,7 @@ impl Graph {
             }
         }
         let methods = outline.methods.iter().filter(|name| self.methods.contains_key(*name));
-        named.extend(methods.map(|name| Target::Method(name.clone())));
+        named.extend(methods.map(|name| Target::Method(*name)));
     }
 
     fn collect_bodies(&mut self, workspace: &Workspace) {
@@ -171,7 +173,7 @@ impl Graph {
         for (index, function) in facts.functions.iter().enumerate() {
             let Some(owner) = &function.owner else { continue };
             let method = FunctionRef { file, function: FunctionId::new(index) };
-            self.methods.entry(function.name.clone()).or_default().push(method);
+            self.methods.entry(function.name).or_default().push(method);
             let Some(&module) = workspace.names.modules_of(file, function.module).first() else { continue };
             let resolve = |path| workspace.names.resolve(&workspace.rust, module, path, None);
             if let Definition::Type(ty) = resolve(owner) {
@@ -179,7 +181,7 @@ impl Graph {
                 self.methods_of.entry(ty).or_default().push(method);
             }
             if let Some(Definition::Type(of_trait)) = function.of_trait.as_deref().map(resolve) {
-                self.implementations.entry((of_trait, function.name.clone())).or_default().push(method);
+                self.implementations.entry((of_trait, function.name)).or_default().push(method);
             }
         }
     }
@@ -211,10 +213,10 @@ impl Graph {
             Definition::Function(function) => push(Target::Function(function)),
             Definition::Type(ty) => push(Target::Type(ty)),
             Definition::Other | Definition::Unknown => match path {
-                [.., name] if self.constants_by_name.contains_key(name) => push(Target::Constant(name.clone())),
+                [.., name] if self.constants_by_name.contains_key(name) => push(Target::Constant(*name)),
                 // `T::new`, a method of a trait, a variant: `Enum::Variant` makes an `Enum`.
                 [base @ .., name] if !base.is_empty() => {
-                    push(Target::Method(name.clone()));
+                    push(Target::Method(*name));
                     if let Definition::Type(ty) = resolve(base) {
                         push(Target::Type(ty));
                     }
@@ -227,12 +229,12 @@ impl Graph {
 
     fn method(&self, node: Node<'_>, receiver: Node<'_>, name: &Name, found: &mut Vec<Mention>) {
         let mut push = |of| found.push(Mention { at: node.id, of });
-        let Definition::Type(ty) = receiver.ty() else { return push(Target::Method(name.clone())) };
-        match node.workspace.names.method(ty, name) {
+        let Definition::Type(ty) = receiver.ty() else { return push(Target::Method(*name)) };
+        match node.workspace.names.method(ty, *name) {
             Some(method) => push(Target::Function(method)),
-            None => push(Target::Method(name.clone())),
+            None => push(Target::Method(*name)),
         }
-        let implementations = self.implementations.get(&(ty, name.clone()));
+        let implementations = self.implementations.get(&(ty, *name));
         implementations.into_iter().flatten().for_each(|method| push(Target::Function(*method)));
     }
 
@@ -305,9 +307,9 @@ impl Graph {
 
     /// All such paths that start so.
     pub fn outside_below<'g>(&'g self, start: &str) -> impl Iterator<Item = &'g str> {
-        let range = (Bound::Included(start.to_owned()), Bound::Unbounded);
         let start = start.to_owned();
-        self.outside.range::<String, _>(range).map(|(path, _)| path.as_str()).take_while(move |path| path.starts_with(&start))
+        let range = self.outside.range::<str, _>((Bound::Included(start.as_str()), Bound::Unbounded));
+        range.map(|(path, _)| *path).take_while(move |path| path.starts_with(&start))
     }
 
     /// Functions that lead to one of `targets` by what is written down: callers, their callers, …; themselves too.
@@ -327,7 +329,7 @@ impl Graph {
         let mut bodies = self.bodies.get(target).cloned().unwrap_or_default();
         if let Target::Function(function) = target {
             let item = workspace.function(*function);
-            let method = item.owner.as_ref().map(|_| Target::Method(item.name.clone()));
+            let method = item.owner.as_ref().map(|_| Target::Method(item.name));
             bodies.extend(method.and_then(|method| self.bodies.get(&method)).into_iter().flatten());
         }
         bodies.sort_unstable();
@@ -350,7 +352,7 @@ struct Read {
     constants: Vec<Vec<Mention>>,
     items: Vec<Mention>,
     places: Vec<(Target, ExprId)>,
-    outside: Vec<(String, FunctionRef)>,
+    outside: Vec<(&'static str, FunctionRef)>,
 }
 
 impl Read {

@@ -154,7 +154,17 @@ impl<'w> Node<'w> {
 
     /// What that path means.
     pub fn definition(self) -> Definition {
-        self.path().map_or(Definition::Unknown, |path| self.resolve(path))
+        let path = match self.kind() {
+            ExprKind::Path(path) | ExprKind::Macro { path, .. } | ExprKind::Struct { path, .. } => path,
+            ExprKind::Call { callee, .. } => return self.with(*callee).definition(),
+            _ => return Definition::Unknown,
+        };
+        let names = &self.workspace.names;
+        match (self.modules().first(), &**path) {
+            (None, _) => Definition::Unknown,
+            (_, [first, ..]) if **first == *"Self" => self.resolve(path),
+            (Some(&module), _) => names.remembered(module, *path, || self.resolve(path)),
+        }
     }
 
     /// What a path means here.
@@ -165,7 +175,7 @@ impl<'w> Node<'w> {
     }
 
     /// The path outside the workspace that it names.
-    pub fn external(self) -> Option<String> {
+    pub fn external(self) -> Option<&'static str> {
         match self.definition() {
             Definition::External(path) => Some(path),
             _ => None,

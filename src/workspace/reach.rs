@@ -162,7 +162,7 @@ impl<'w> Walk<'w> {
                 }
             }
             Target::Method(name) => {
-                let callers = self.names.entry(name.clone()).or_default();
+                let callers = self.names.entry(name).or_default();
                 if callers.contains(&by) {
                     return;
                 }

@@ -40,13 +40,13 @@ impl Index {
                 };
                 let id = ExprId::new(id);
                 if let Some(name) = called(facts, &expr.kind).or(read) {
-                    by_name.entry(name.clone()).or_default().parsed.push((file, id));
+                    by_name.entry(*name).or_default().parsed.push((file, id));
                 }
             }
             for body in facts.bodies.iter().filter(|_| !facts.generated) {
                 let function = FunctionRef { file, function: body.function };
                 for name in &body.outline.names {
-                    by_name.entry(name.clone()).or_default().bodies.push(function);
+                    by_name.entry(*name).or_default().bodies.push(function);
                 }
             }
         }
@@ -64,6 +64,12 @@ fn called<'f>(facts: &'f RustFile, kind: &'f ExprKind) -> Option<&'f Name> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+impl Index {
+    fn get(&self, name: &str) -> Option<&Named> {
+        self.by_name.get(&Name::known(name)?)
     }
 }
 
@@ -90,14 +96,14 @@ impl Named {
 impl Workspace {
     /// Shipped calls, methods, macros and struct literals whose name ends in `name`, in path and source order.
     pub fn named<'w>(&'w self, name: &str) -> impl Iterator<Item = Node<'w>> + use<'w> {
-        let found = self.index.by_name.get(name).map_or(&[][..], |named| &named.found(self, name).0);
+        let found = self.index.get(name).map_or(&[][..], |named| &named.found(self, name).0);
         found.iter().map(|&(file, id)| Node { workspace: self, file, id }).filter(|node| node.ships())
     }
 
     /// The same, save those in bodies that `may` rules out by what their tokens say: for names that stand everywhere.
     pub fn named_if<'w>(&'w self, name: &str, may: impl Fn(FunctionRef, &Outline) -> bool) -> std::vec::IntoIter<Node<'w>> {
         let mut found: Vec<Node<'w>> = Vec::new();
-        if let Some((name, named)) = self.index.by_name.get_key_value(name) {
+        if let Some((name, named)) = Name::known(name).and_then(|name| self.index.by_name.get_key_value(&name)) {
             found.extend(named.parsed.iter().map(|&(file, id)| Node { workspace: self, file, id }));
             let bodies = named.bodies.iter().filter_map(|&function| self.body_if(function, |outline| may(function, outline)));
             found.extend(bodies.filter(|body| body.ships()).flat_map(Node::whole_body));
@@ -109,7 +115,7 @@ impl Workspace {
 
     /// Reads of fields of that name, in path and source order.
     pub fn fields_named(&self, name: &str) -> impl Iterator<Item = Node<'_>> {
-        let found = self.index.by_name.get(name).map_or(&[][..], |named| &named.found(self, name).1);
+        let found = self.index.get(name).map_or(&[][..], |named| &named.found(self, name).1);
         found.iter().map(|&(file, id)| Node { workspace: self, file, id })
     }
 
@@ -117,7 +123,7 @@ impl Workspace {
     /// `reqwest::Client::new`, whatever the code imports it as.
     pub fn calls_to<'w>(&'w self, path: &str) -> impl Iterator<Item = Node<'w>> + use<'w> {
         let name = path.rsplit("::").next().unwrap_or(path);
-        let parsed = self.index.by_name.get(name).map_or(&[][..], |named| &named.parsed);
+        let parsed = self.index.get(name).map_or(&[][..], |named| &named.parsed);
         let parsed = parsed.iter().map(|&(file, id)| Node { workspace: self, file, id }).filter(|node| node.ships());
         let bodies = self.graph.naming(path).iter().filter_map(|function| self.body(*function)).filter(|body| body.ships());
         let nodes = parsed.chain(bodies.flat_map(Node::whole_body));
@@ -154,7 +160,7 @@ impl Workspace {
         let bodies = facts.bodies.iter().filter(move |body| may(body.source()));
         (0..facts.expressions.len())
             .map(move |id| node(ExprId::new(id)))
-            .chain(bodies.flat_map(move |body| node(body.root()).whole_body()))
+            .chain(bodies.flat_map(move |body| node(body.root).whole_body()))
     }
 
     /// Paths in a file's code, as written.
@@ -172,7 +178,7 @@ impl Workspace {
         let file = super::names::index_of(&self.rust, at.file)?;
         let facts = &self.rust[file];
         let node = |id| Node { workspace: self, file, id };
-        let of_body = facts.bodies.around(at.span.start as usize).map(|body| node(body.root()).whole_body());
+        let of_body = facts.bodies.around(at.span.start as usize).map(|body| node(body.root).whole_body());
         let found = of_body.into_iter().flatten().chain((0..facts.expressions.len()).map(|id| node(ExprId::new(id))));
         found.into_iter().find(|node| node.at() == at && is_it(*node))
     }

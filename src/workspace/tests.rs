@@ -214,7 +214,7 @@ fn types_that_are_written_down_are_known() {
         ]);
         let call = workspace.named("target").next().expect(why);
         let receiver = call.receiver().expect(why);
-        assert_eq!(receiver.ty(), Definition::External("reqwest::Client".into()), "{why}: {main}");
+        assert_eq!(receiver.ty(), Definition::External("reqwest::Client"), "{why}: {main}");
     }
 }
 

@@ -64,11 +64,11 @@ impl<'w> Node<'w> {
             ExprKind::Method { receiver, name, .. } => {
                 let receiver = node.with(*receiver).ty_within(depth);
                 match receiver {
-                    Definition::Type(ty) => match node.workspace.names.method(ty, name) {
+                    Definition::Type(ty) => match node.workspace.names.method(ty, *name) {
                         Some(method) => node.workspace.return_type(method),
                         None => Definition::Unknown,
                     },
-                    Definition::External(path) => external_method(&path, name),
+                    Definition::External(path) => external_method(path, name),
                     _ => Definition::Unknown,
                 }
             }
@@ -231,7 +231,7 @@ impl<'w> Node<'w> {
         match self.definition() {
             Definition::Function(function) => self.workspace.return_type(function),
             Definition::External(path) => {
-                let (base, name) = path.rsplit_once("::").unwrap_or(("", &path));
+                let (base, name) = path.rsplit_once("::").unwrap_or(("", path));
                 // `Arc::new(client)` and `Some(client)` are transparent.
                 if TRANSPARENT.contains(&base.rsplit("::").next().unwrap_or(base)) {
                     return self.arguments().next().map_or(Definition::Unknown, |argument| argument.ty_within(depth));
@@ -307,16 +307,16 @@ impl Workspace {
 
 /// What a method or associated function of an outside type gives back, by the conventions that builders keep: `new`,
 /// `default` and `builder` make one, `build` turns `XBuilder` into `X`, everything else on a builder is the builder.
-fn external_method(base: &str, name: &str) -> Definition {
+fn external_method(base: &'static str, name: &str) -> Definition {
     if hands_on(name) {
-        return Definition::External(base.to_owned());
+        return Definition::External(base);
     }
     let is_builder = base.ends_with("Builder");
     match name {
-        "builder" if !is_builder => Definition::External(format!("{base}Builder")),
-        "build" if is_builder => Definition::External(base.trim_end_matches("Builder").to_owned()),
-        "new" | "default" => Definition::External(base.to_owned()),
-        _ if is_builder => Definition::External(base.to_owned()),
+        "builder" if !is_builder => Definition::External(Name::from(format!("{base}Builder")).text()),
+        "build" if is_builder => Definition::External(base.trim_end_matches("Builder")),
+        "new" | "default" => Definition::External(base),
+        _ if is_builder => Definition::External(base),
         _ => Definition::Unknown,
     }
 }

@@ -120,7 +120,7 @@ fn goes_elsewhere(workspace: &Workspace, service: &Service) -> bool {
 fn is_stdout(node: Node<'_>) -> bool {
     let is_call = matches!(node.kind(), ExprKind::Call { .. });
     is_call
-        && node.external().is_some_and(|path| FMT_MAKERS.contains(&path.as_str()))
+        && node.external().is_some_and(|path| FMT_MAKERS.contains(&path))
         && !node.fate(&|_| true).methods.iter().any(|method| matches!(method.method(), Some("with_writer" | "map_writer")))
 }
 
@@ -133,7 +133,7 @@ fn is_another(node: Node<'_>) -> bool {
     };
     let path = node.external();
     let is_telemetry = path.as_ref().is_some_and(|path| path.starts_with("opentelemetry"));
-    is_telemetry || matches!(node.kind(), ExprKind::Path(_)) && may_set_up(node) && !path.is_some_and(|path| is_known(&path))
+    is_telemetry || matches!(node.kind(), ExprKind::Path(_)) && may_set_up(node) && !path.is_some_and(is_known)
 }
 
 fn has_reader(workspace: &Workspace) -> bool {

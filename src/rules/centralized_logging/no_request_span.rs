@@ -137,7 +137,7 @@ fn makes_span(node: Node<'_>) -> bool {
             !level && named(path)
         }
         ExprKind::Path(path) | ExprKind::Struct { path, .. } => match node.external() {
-            Some(outside) => !is_plain(&outside) && outside.split("::").any(|name| has_word(name, WORDS)),
+            Some(outside) => !is_plain(outside) && outside.split("::").any(|name| has_word(name, WORDS)),
             None => named(path),
         },
         _ => false,

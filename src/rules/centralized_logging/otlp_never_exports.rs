@@ -120,7 +120,7 @@ fn is_given_elsewhere(call: Node<'_>) -> bool {
 /// `with_batch_exporter(exporter)`; before 0.28, and on a runtime, these take a runtime too.
 fn sends_from_thread(taker: Node<'_>) -> bool {
     let alone = taker.arguments().count() == 1;
-    let maker = taker.external().is_some_and(|path| PROCESSORS.contains(&path.as_str()));
+    let maker = taker.external().is_some_and(|path| PROCESSORS.contains(&path));
     alone && (maker || matches!(taker.method(), Some("with_batch_exporter" | "with_periodic_exporter")))
 }
 

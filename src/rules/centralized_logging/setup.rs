@@ -94,15 +94,15 @@ pub fn may_set_up(node: Node<'_>) -> bool {
         ExprKind::Method { name, .. } => is_named(name) && !matches!(node.receiver().map(Node::ty), Some(Definition::Type(_))),
         ExprKind::Macro { path, .. } | ExprKind::Struct { path, .. } => {
             let level = path.last().is_some_and(|name| LEVELS.contains(&&**name));
-            let facade = matches!(node.definition(), Definition::External(path) if is_facade(&path));
+            let facade = matches!(node.definition(), Definition::External(path) if is_facade(path));
             let own = matches!(node.definition(), Definition::Type(_) | Definition::Other);
             !level && !facade && !own && path.iter().any(|name| is_named(name))
         }
         // A function that is handed on uncalled, too: `get_or_init(env_logger::init)`.
         ExprKind::Path(path) => match node.definition() {
             Definition::External(path) => {
-                let (owner, rest) = path.split_once("::").unwrap_or((&path, ""));
-                let leaves_it = is_facade(&path) || is_one_of(owner, PLAIN);
+                let (owner, rest) = path.split_once("::").unwrap_or((path, ""));
+                let leaves_it = is_facade(path) || is_one_of(owner, PLAIN);
                 !leaves_it && (of_crate(owner) || rest.split("::").any(is_named))
             }
             // A plain name that is not called is a variable.
@@ -205,7 +205,7 @@ pub fn is_not_plain(node: Node<'_>) -> bool {
         _ => return false,
     };
     match node.definition() {
-        Definition::External(path) => !is_plain(&path),
+        Definition::External(path) => !is_plain(path),
         _ => unknown_macro,
     }
 }

@@ -130,7 +130,7 @@ fn injects(node: Node<'_>) -> bool {
     match node.kind() {
         ExprKind::Method { name, .. } => named(name),
         ExprKind::Path(path) | ExprKind::Struct { path, .. } | ExprKind::Macro { path, .. } => {
-            let owner = |path: String| CRATES.iter().any(|known| path.starts_with(known));
+            let owner = |path: &str| CRATES.iter().any(|known| path.starts_with(known));
             path.iter().any(|name| named(name)) || node.external().is_some_and(owner)
         }
         _ => node.text().is_some_and(named),

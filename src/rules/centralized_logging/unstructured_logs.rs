@@ -88,7 +88,7 @@ fn makes_structure(node: Node<'_>) -> bool {
         ExprKind::Path(_) => match node.external() {
             Some(path) if path.starts_with("opentelemetry") => true,
             Some(path) if path.starts_with("tracing_subscriber::fmt") => path.to_ascii_lowercase().contains("json"),
-            Some(path) => may_set_up(node) && !is_wordy(&path),
+            Some(path) => may_set_up(node) && !is_wordy(path),
             None => may_set_up(node),
         },
         _ => false,
@@ -111,7 +111,7 @@ fn is_plain_around(maker: Node<'_>) -> bool {
 
 /// Has tracing-subscriber write JSON, where it is built for it.
 fn fix(maker: Node<'_>) -> Option<Fix> {
-    let is_builder = maker.external().is_some_and(|path| FMT_MAKERS.contains(&path.as_str()) && !path.ends_with("init"));
+    let is_builder = maker.external().is_some_and(|path| FMT_MAKERS.contains(&path) && !path.ends_with("init"));
     let has_json = |package: &crate::workspace::manifest::Package| {
         package
             .dependencies

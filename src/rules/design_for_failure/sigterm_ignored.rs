@@ -86,7 +86,7 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     } else {
         diagnostic = diagnostic.confidence(Confidence::Medium);
     }
-    if calls.len() == 1 && first.external().as_deref() == Some("tokio::signal::ctrl_c") && first.is_async() {
+    if calls.len() == 1 && first.external() == Some("tokio::signal::ctrl_c") && first.is_async() {
         let text = "async {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         tokio::select! {

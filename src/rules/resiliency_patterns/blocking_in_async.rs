@@ -96,7 +96,7 @@ fn report(call: Node<'_>, what: &str, instead: &str, out: &mut Vec<Diagnostic>) 
         .help(instead)
         .evidence("looked for: `spawn_blocking`, `block_in_place`, `std::thread`, rayon or another closure around it")
         .service(&service.name);
-    if let (true, None) = (call.external().as_deref() == Some("std::thread::sleep"), caller) {
+    if let (true, None) = (call.external() == Some("std::thread::sleep"), caller) {
         let fix = Fix::unsafe_("sleep without holding the thread");
         diagnostic = diagnostic.fix(fix.replace(call.name_at(), "tokio::time::sleep").after(call.at(), ".await"));
     }

@@ -60,7 +60,7 @@ pub fn is_stack(node: Node<'_>) -> bool {
 /// Whether a chain of methods builds an axum router.
 pub fn is_router(node: Node<'_>) -> bool {
     let is_type = |path: &str| matches!(path, "axum::Router" | "axum::routing::Router");
-    matches!(root(node).ty(), Definition::External(path) if is_type(&path))
+    matches!(root(node).ty(), Definition::External(path) if is_type(path))
 }
 
 /// Whether a chain of methods begins with `get(list)` or another of axum's handlers by method.

@@ -100,7 +100,7 @@ fn repeated(request: Node<'_>) -> Option<Node<'_>> {
     const REPEATERS: &[&str] = &["tokio_retry::Retry::spawn", "tokio_retry2::Retry::spawn", "backoff::future::retry"];
     let closure = request.ancestors().find(|node| matches!(node.kind(), ExprKind::Closure { .. }))?;
     let by_method = |method: &Node<'_>| method.method() == Some("retry");
-    let by_call = |taker: &Node<'_>| taker.external().is_some_and(|path| REPEATERS.contains(&path.as_str()));
+    let by_call = |taker: &Node<'_>| taker.external().is_some_and(|path| REPEATERS.contains(&path));
     let fate = closure.fate(&|_| false);
     (fate.methods.iter().any(by_method) || fate.given.iter().any(by_call)).then_some(closure)
 }

@@ -118,7 +118,7 @@ fn allows_all(method: Node<'_>) -> bool {
     let argument = method.arguments().next().map(|argument| argument.binding().unwrap_or(argument));
     match method.method() {
         Some("allow_any_origin") => true,
-        Some("allow_origin") => argument.is_some_and(|argument| match argument.external().as_deref() {
+        Some("allow_origin") => argument.is_some_and(|argument| match argument.external() {
             Some("tower_http::cors::AllowOrigin::mirror_request") => true,
             Some("tower_http::cors::AllowOrigin::predicate") => argument.arguments().next().is_some_and(says_yes),
             _ => false,

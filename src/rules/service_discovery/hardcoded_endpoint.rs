@@ -125,7 +125,7 @@ fn named_in_formats(value: Node<'_>) -> Vec<Node<'_>> {
             names.first().filter(|_| names.len() == 1).cloned()
         }
         None if value.function().is_none() => {
-            value.facts().constants.iter().find(|constant| constant.value == Some(value.id)).map(|constant| constant.name.clone())
+            value.facts().constants.iter().find(|constant| constant.value == Some(value.id)).map(|constant| constant.name)
         }
         _ => None,
     };

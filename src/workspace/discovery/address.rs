@@ -168,7 +168,7 @@ impl Evaluator<'_> {
 
     fn method_result(&self, node: Node<'_>, steps: usize) -> Option<Evaluated> {
         let Definition::Type(ty) = node.receiver()?.ty() else { return None };
-        let method = self.workspace.names.method(ty, node.method()?)?;
+        let method = self.workspace.names.method(ty, Name::known(node.method()?)?)?;
         self.port(self.workspace.body(method)?, steps)
     }
 

@@ -104,7 +104,7 @@ pub fn read(node: Node<'_>, helpers: &Helpers) -> Option<(String, Option<String>
         return None;
     }
     let (name, fallback) = match node.definition() {
-        crate::workspace::names::Definition::External(path) if READERS.contains(&path.as_str()) => {
+        crate::workspace::names::Definition::External(path) if READERS.contains(&path) => {
             (node.arguments().next()?, fallback(node, &|_| None))
         }
         crate::workspace::names::Definition::Function(function) => {

@@ -292,7 +292,7 @@ impl<'w> Finder<'w, '_> {
     fn warp(&mut self) {
         let mut chains: BTreeSet<Place> = BTreeSet::new();
         for node in self.workspace.named("path") {
-            if !matches!(node.external().as_deref(), Some("warp::path" | "warp::filters::path::path" | "warp::path::path")) {
+            if !matches!(node.external(), Some("warp::path" | "warp::filters::path::path" | "warp::path::path")) {
                 continue;
             }
             let chain = std::iter::successors(Some(node), |node| {

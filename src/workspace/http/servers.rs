@@ -315,7 +315,7 @@ pub(super) fn parameter<'w>(workspace: &'w Workspace, call: Node<'w>, value: Nod
             _ => None,
         },
         ExprKind::Method { receiver, name, .. } => match call.with(*receiver).ty() {
-            Definition::Type(ty) => Some((workspace.names.method(ty, name)?, position + 1)),
+            Definition::Type(ty) => Some((workspace.names.method(ty, *name)?, position + 1)),
             _ => None,
         },
         _ => None,

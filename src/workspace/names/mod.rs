@@ -6,6 +6,8 @@
 mod resolve;
 mod tree;
 
+use std::sync::{Mutex, PoisonError};
+
 use cargo_metadata::camino::Utf8Path;
 use rustc_hash::FxHashMap as HashMap;
 
@@ -58,7 +60,7 @@ pub struct ModuleNode {
     globs: Vec<Segments>,
     /// What those globs open, and the globs in there, …: modules of the workspace, nearest first, and paths outside it.
     opened: Vec<ModuleIndex>,
-    opened_outside: Vec<String>,
+    opened_outside: Vec<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -84,10 +86,10 @@ pub struct TypeRef {
 }
 
 /// What a path means.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Definition {
     /// Outside the workspace: `reqwest::Client::new`, by the package's own crate name whatever the code calls it.
-    External(String),
+    External(&'static str),
     Module(ModuleIndex),
     Function(FunctionRef),
     Type(TypeRef),
@@ -109,12 +111,17 @@ pub struct Names {
     libraries: HashMap<usize, CrateId>,
     /// What a package's code calls its dependencies: package -> alias -> library or outside crate.
     dependencies: Vec<HashMap<Name, Dependency>>,
+    /// What paths were found to mean in a module.
+    meanings: [Mutex<HashMap<(ModuleIndex, Segments), Definition>>; SHARDS],
 }
+
+/// Enough for the threads of a big machine not to wait for each other.
+const SHARDS: usize = 16;
 
 #[derive(Clone, Debug)]
 enum Dependency {
     Local(usize),
-    External(String),
+    External(Name),
 }
 
 impl Names {
@@ -154,7 +161,7 @@ impl Names {
         match path {
             [first, rest @ ..] if &**first == "Self" => match owner {
                 Some(owner) if owner.first().is_none_or(|first| &**first != "Self") => {
-                    let full: Vec<Name> = owner.iter().chain(rest).cloned().collect();
+                    let full: Vec<Name> = owner.iter().chain(rest).copied().collect();
                     self.resolve_in(rust, module, &full, true, &mut { MAX_STEPS })
                 }
                 _ => Definition::Unknown,
@@ -163,9 +170,20 @@ impl Names {
         }
     }
 
+    /// What a path that does not start with `Self` means in a module, worked out once.
+    pub fn remembered(&self, module: ModuleIndex, path: Segments, meaning: impl FnOnce() -> Definition) -> Definition {
+        let shard = || self.meanings[module % SHARDS].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = shard().get(&(module, path)) {
+            return *known;
+        }
+        let meaning = meaning();
+        shard().insert((module, path), meaning);
+        meaning
+    }
+
     /// The method `name` of a type of the workspace.
-    pub fn method(&self, ty: TypeRef, name: &str) -> Option<FunctionRef> {
-        self.methods.get(&ty)?.get(name).copied()
+    pub fn method(&self, ty: TypeRef, name: Name) -> Option<FunctionRef> {
+        self.methods.get(&ty)?.get(&name).copied()
     }
 
     /// The crates that `krate`'s code can reach: itself, its package's library, and the workspace's own libraries that
@@ -192,19 +210,19 @@ impl Names {
     }
 
     /// A crate by the name that the module's package gives it.
-    fn outside(&self, module: ModuleIndex, name: &str) -> Definition {
-        if matches!(name, "std" | "core" | "alloc") {
-            return Definition::External(name.to_owned());
+    fn outside(&self, module: ModuleIndex, name: Name) -> Definition {
+        if matches!(&*name, "std" | "core" | "alloc") {
+            return Definition::External(name.text());
         }
         let krate = &self.crates[self.modules[module].krate];
-        match self.dependencies[krate.package].get(name) {
+        match self.dependencies[krate.package].get(&name) {
             Some(Dependency::Local(package)) => match self.libraries.get(package) {
                 Some(&library) => Definition::Module(self.crates[library].root),
                 None => Definition::Unknown,
             },
-            Some(Dependency::External(name)) => Definition::External(name.clone()),
+            Some(Dependency::External(name)) => Definition::External(name.text()),
             None => match self.libraries.get(&krate.package) {
-                Some(&library) if self.crates[library].name == name => Definition::Module(self.crates[library].root),
+                Some(&library) if self.crates[library].name == *name => Definition::Module(self.crates[library].root),
                 _ => Definition::Unknown,
             },
         }
@@ -224,20 +242,20 @@ impl Names {
             }
             for (index, ty) in facts.types.iter().enumerate() {
                 for module in modules(&self.of_file, ty.module) {
-                    self.modules[module].items.insert(ty.name.clone(), Item::Type(TypeRef { file, index }));
+                    self.modules[module].items.insert(ty.name, Item::Type(TypeRef { file, index }));
                 }
             }
             for constant in &facts.constants {
                 for module in modules(&self.of_file, constant.module) {
-                    self.modules[module].items.entry(constant.name.clone()).or_insert(Item::Constant);
+                    self.modules[module].items.entry(constant.name).or_insert(Item::Constant);
                 }
             }
             for import in &facts.uses {
                 for module in modules(&self.of_file, import.module) {
                     let node = &mut self.modules[module];
                     match &*import.name {
-                        "*" => node.globs.push(import.path.clone()),
-                        _ => node.add(&import.name, Item::Use(import.path.clone())),
+                        "*" => node.globs.push(import.path),
+                        _ => node.add(&import.name, Item::Use(import.path)),
                     }
                 }
             }
@@ -252,7 +270,7 @@ impl Names {
                 let Some(&module) = self.modules_of(file, function.module).first() else { continue };
                 if let Definition::Type(ty) = self.resolve(rust, module, owner, None) {
                     let method = FunctionRef { file, function: FunctionId::new(id) };
-                    methods.entry(ty).or_default().entry(function.name.clone()).or_insert(method);
+                    methods.entry(ty).or_default().entry(function.name).or_insert(method);
                 }
             }
         }
@@ -260,11 +278,23 @@ impl Names {
     }
 }
 
+impl Definition {
+    /// `rest` of what stands outside at `base`.
+    pub fn outside(base: &str, rest: &[Name]) -> Self {
+        let mut path = base.to_owned();
+        for name in rest {
+            path.push_str("::");
+            path.push_str(name);
+        }
+        Self::External(Name::from(path).text())
+    }
+}
+
 impl ModuleNode {
     /// Adds what is no module. The first of a name stays; beside a module of that name it is a value.
     fn add(&mut self, name: &Name, item: Item) {
         let space = if matches!(self.items.get(name), Some(Item::Module(_))) { &mut self.values } else { &mut self.items };
-        space.entry(name.clone()).or_insert(item);
+        space.entry(*name).or_insert(item);
     }
 }
 
@@ -285,11 +315,12 @@ fn dependencies(package: &Package) -> HashMap<Name, Dependency> {
     for dependency in &package.dependencies {
         let target = match dependency.local {
             Some(local) => Dependency::Local(local),
-            None => Dependency::External(dependency.package.replace('-', "_")),
+            None => Dependency::External(dependency.package.replace('-', "_").into()),
         };
         // A normal dependency wins over a dev one of the same name.
-        if dependency.kind == DependencyKind::Normal || !found.contains_key(dependency.alias.as_str()) {
-            found.insert(dependency.alias.as_str().into(), target);
+        let alias = Name::from(dependency.alias.as_str());
+        if dependency.kind == DependencyKind::Normal || !found.contains_key(&alias) {
+            found.insert(alias, target);
         }
     }
     found

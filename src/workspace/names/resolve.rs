@@ -21,8 +21,8 @@ impl Names {
             "crate" | "$crate" => Definition::Module(self.crates[node.krate].root),
             "self" => Definition::Module(module),
             "super" => node.parent.map_or(Definition::Unknown, Definition::Module),
-            name => match self.item(rust, module, name, ends && rest.is_empty(), steps) {
-                Definition::Unknown => self.outside(module, name),
+            _ => match self.item(rust, module, *first, ends && rest.is_empty(), steps) {
+                Definition::Unknown => self.outside(module, *first),
                 found => found,
             },
         };
@@ -35,16 +35,16 @@ impl Names {
     fn walk(&self, rust: &[RustFile], start: Definition, rest: &[Name], ends: bool, steps: &mut usize) -> Definition {
         let Some((next, after)) = rest.split_first() else { return start };
         match start {
-            Definition::External(path) => Definition::External(format!("{path}::{}", rest.join("::"))),
+            Definition::External(path) => Definition::outside(path, rest),
             Definition::Module(module) => match &**next {
                 "super" | "self" => self.resolve_in(rust, module, rest, ends, steps),
-                name => match self.item(rust, module, name, ends && after.is_empty(), steps) {
+                _ => match self.item(rust, module, *next, ends && after.is_empty(), steps) {
                     Definition::Unknown => self.through_outside_glob(module, rest),
                     found => self.walk(rust, found, after, ends, steps),
                 },
             },
             Definition::Type(ty) => {
-                if let Some(method) = self.method(ty, next) {
+                if let Some(method) = self.method(ty, *next) {
                     return Definition::Function(method);
                 }
                 match &ty.get(rust).kind {
@@ -53,7 +53,7 @@ impl Names {
                         let module = self.modules_of(ty.file, ty.get(rust).module).first();
                         let (Some(&module), Some(left)) = (module, steps.checked_sub(1)) else { return Definition::Unknown };
                         *steps = left;
-                        let full: Vec<Name> = target.path.iter().chain(rest).cloned().collect();
+                        let full: Vec<Name> = target.path.iter().chain(rest).copied().collect();
                         self.resolve_in(rust, module, &full, ends, steps)
                     }
                     _ => Definition::Other,
@@ -64,10 +64,10 @@ impl Names {
     }
 
     /// A name that the module declares, imports, or opens by a glob, as far as the workspace shows it.
-    fn item(&self, rust: &[RustFile], module: ModuleIndex, name: &str, ends: bool, steps: &mut usize) -> Definition {
+    fn item(&self, rust: &[RustFile], module: ModuleIndex, name: Name, ends: bool, steps: &mut usize) -> Definition {
         for at in std::iter::once(module).chain(self.modules[module].opened.iter().copied()) {
             let node = &self.modules[at];
-            let found = match node.values.get(name).filter(|_| ends).or_else(|| node.items.get(name)) {
+            let found = match node.values.get(&name).filter(|_| ends).or_else(|| node.items.get(&name)) {
                 Some(Item::Module(module)) => Definition::Module(*module),
                 Some(Item::Function(function)) => Definition::Function(*function),
                 Some(Item::Type(ty)) => Definition::Type(*ty),
@@ -88,7 +88,7 @@ impl Names {
         &self,
         rust: &[RustFile],
         module: ModuleIndex,
-        name: &str,
+        name: Name,
         path: &Segments,
         ends: bool,
         steps: &mut usize,
@@ -97,9 +97,9 @@ impl Names {
         *steps = left;
         let imported_here = matches!(self.modules[module].items.get(first), Some(Item::Use(_)));
         let is_module = path.len() > 1 && matches!(self.modules[module].items.get(first), Some(Item::Module(_)));
-        if (&**first == name && !is_module) || imported_here {
-            match self.outside(module, first) {
-                Definition::Unknown if &**first == name => return Definition::Unknown,
+        if (*first == name && !is_module) || imported_here {
+            match self.outside(module, *first) {
+                Definition::Unknown if *first == name => return Definition::Unknown,
                 Definition::Unknown => {}
                 start => return self.walk(rust, start, &path[1..], ends, steps),
             }
@@ -111,19 +111,20 @@ impl Names {
     /// competes for it.
     fn through_outside_glob(&self, module: ModuleIndex, path: &[Name]) -> Definition {
         match &self.modules[module].opened_outside[..] {
-            [base] => Definition::External(format!("{base}::{}", path.join("::"))),
+            [base] => Definition::outside(base, path),
             _ => Definition::Unknown,
         }
     }
 
     /// Globs open modules whose globs open others: round by round, then all that is behind each module at once.
     pub(super) fn open_globs(&mut self, rust: &[RustFile]) {
-        let mut direct: Vec<(Vec<ModuleIndex>, Vec<String>)> = vec![Default::default(); self.modules.len()];
+        let every = Name::from("*");
+        let mut direct: Vec<(Vec<ModuleIndex>, Vec<&str>)> = vec![Default::default(); self.modules.len()];
         for _ in 0..GLOB_ROUNDS {
             let mut changed = false;
             for (index, (opened, outside)) in direct.iter_mut().enumerate() {
                 for glob in &self.modules[index].globs {
-                    match self.import(rust, index, "*", glob, false, &mut { MAX_STEPS }) {
+                    match self.import(rust, index, every, glob, false, &mut { MAX_STEPS }) {
                         Definition::Module(target) if target != index && !opened.contains(&target) => {
                             opened.push(target);
                             changed = true;
@@ -146,14 +147,14 @@ impl Names {
     }
 
     /// What the globs of one module open, near and far.
-    fn open_all(&mut self, module: ModuleIndex, direct: &[(Vec<ModuleIndex>, Vec<String>)]) {
+    fn open_all(&mut self, module: ModuleIndex, direct: &[(Vec<ModuleIndex>, Vec<&'static str>)]) {
         let mut open = vec![module];
         let mut seen = HashSet::from_iter([module]);
-        let mut outside: Vec<String> = Vec::new();
+        let mut outside: Vec<&str> = Vec::new();
         let mut next = 0;
         while let Some(&at) = open.get(next) {
             next += 1;
-            outside.extend(direct[at].1.iter().cloned());
+            outside.extend(&direct[at].1);
             open.extend(direct[at].0.iter().copied().filter(|target| seen.insert(*target)));
         }
         outside.sort_unstable();

@@ -82,13 +82,13 @@ impl Tree<'_> {
                     }
                 };
                 let found = path.and_then(|path| self.by_path.get(path.as_path()).copied());
-                found.and_then(|found| self.file(child.name.clone(), Some(node), found, &inner, test || child.test))
+                found.and_then(|found| self.file(child.name, Some(node), found, &inner, test || child.test))
             } else {
                 let inner = directory.join(&*child.name);
-                Some(self.module(child.name.clone(), Some(node), file, ModuleId::new(index), &inner, test))
+                Some(self.module(child.name, Some(node), file, ModuleId::new(index), &inner, test))
             };
             if let Some(added) = added {
-                self.names.modules[node].items.insert(child.name.clone(), Item::Module(added));
+                self.names.modules[node].items.insert(child.name, Item::Module(added));
             }
         }
         node

@@ -9,11 +9,15 @@ use super::lower;
 use super::outline::Outline;
 use crate::workspace::Span;
 
-/// Ids from here on are of expressions in bodies: this, [`ROOM`] for each byte before the body, and the place in it. So an id is
+/// Ids from here on are of expressions in bodies: this, [`ROOM`] for each body before, and the place in the body. So an id is
 /// told before anything is parsed, and says which body to parse.
 const FIRST: usize = 1 << 31;
-/// A body has fewer expressions than that for each of its bytes.
-const ROOM: usize = 4;
+/// A body that waits has fewer expressions than this.
+const ROOM: usize = 1 << 18;
+/// That many bodies of a file can wait, and no more.
+pub(super) const MAX_BODIES: usize = (u32::MAX as usize - FIRST) / ROOM;
+/// A longer body is parsed with its file: one may have four expressions for each of its bytes.
+pub(super) const MAX_LENGTH: usize = ROOM / 4;
 
 /// The bodies of a file that could wait, in source order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -25,6 +29,8 @@ pub struct Bodies {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Body {
     pub function: FunctionId,
+    /// The block itself.
+    pub root: ExprId,
     pub outline: Outline,
     /// From brace to brace.
     source: Box<str>,
@@ -41,8 +47,9 @@ struct Parsed {
 }
 
 impl Bodies {
-    pub(super) fn new(mut all: Vec<Body>) -> Self {
-        all.sort_by_key(|body| body.outline.span.start);
+    /// `all` in source order.
+    pub(super) fn new(all: Vec<Body>) -> Self {
+        debug_assert!(all.is_sorted_by_key(|body| body.start()));
         Self { all }
     }
 
@@ -62,8 +69,7 @@ impl Bodies {
     }
 
     pub(super) fn of(&self, id: ExprId) -> &Body {
-        let offset = Self::offset(id).unwrap_or_default();
-        &self.all[self.all.partition_point(|body| body.start() * ROOM <= offset) - 1]
+        &self.all[Self::offset(id).unwrap_or_default() / ROOM]
     }
 
     /// The body around a place.
@@ -73,13 +79,12 @@ impl Bodies {
     }
 
     pub(super) fn expr(&self, id: ExprId) -> &Expr {
-        let body = self.of(id);
-        &self.expressions(body)[id.index() - body.root().index()]
+        &self.expressions(self.of(id))[id.index() % ROOM]
     }
 
     /// All of a body's expressions, with their ids.
     pub fn expressions_of<'b>(&'b self, body: &'b Body) -> impl Iterator<Item = (ExprId, &'b Expr)> {
-        let first = body.root().index();
+        let first = body.root.index();
         self.expressions(body).iter().enumerate().map(move |(at, expr)| (ExprId::new(first + at), expr))
     }
 
@@ -91,8 +96,8 @@ impl Bodies {
     fn expressions<'b>(&'b self, body: &'b Body) -> &'b [Expr] {
         let parse = || {
             let span = body.outline.span;
-            let (expressions, error) = lower::body(&body.source, span, body.root(), body.function);
-            assert!(expressions.len() <= span.range().len() * ROOM, "more expressions than there is room for");
+            let (expressions, error) = lower::body(&body.source, span, body.root, body.function);
+            assert!(expressions.len() <= ROOM, "more expressions than there is room for");
             Parsed { expressions, error }
         };
         &body.parsed.get_or_init(parse).expressions
@@ -100,9 +105,10 @@ impl Bodies {
 }
 
 impl Body {
-    pub(super) fn new(function: FunctionId, outline: Outline, text: &str) -> Self {
+    /// The body that comes after `before` others.
+    pub(super) fn new(before: usize, function: FunctionId, outline: Outline, text: &str) -> Self {
         let source = text[outline.span.range()].into();
-        Self { function, outline, source, parsed: OnceLock::new() }
+        Self { function, root: ExprId::new(FIRST + before * ROOM), outline, source, parsed: OnceLock::new() }
     }
 
     /// From brace to brace.
@@ -114,11 +120,6 @@ impl Body {
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         let range = |span: &Span| span.start as usize - self.start()..span.end as usize - self.start();
         self.outline.texts.iter().map(move |span| &self.source[range(span)])
-    }
-
-    /// The block itself.
-    pub fn root(&self) -> ExprId {
-        ExprId::new(FIRST + self.start() * ROOM)
     }
 
     fn start(&self) -> usize {

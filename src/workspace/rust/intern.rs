@@ -1,49 +1,52 @@
 //! Names and paths are kept once for the whole process: source repeats the same few thousand identifiers millions of
 //! times. What is interned is never given back; a process audits a tree and ends.
 
-use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use rustc_hash::{FxHashMap as HashMap, FxHasher};
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An identifier as written, without `r#`. Twice referenced, so that it takes 8 bytes where it is used, not 16.
-#[derive(Clone, PartialOrd, Ord)]
-pub struct Name(&'static &'static str);
+/// An identifier as written, without `r#`. It takes 8 bytes where it is used.
+#[derive(Clone, Copy)]
+pub struct Name(&'static Text);
+
+/// What is kept of a name.
+struct Text {
+    /// Of the text, so that maps keep their order from one run to the next, and nobody reads the text again.
+    hash: u64,
+    text: Box<str>,
+}
 
 /// A path as written, generics left out; a leading `::` is dropped.
-#[derive(Clone, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialOrd, Ord)]
 pub struct Segments(&'static &'static [Name]);
 
 /// Enough for the threads of a big machine not to wait for each other.
 const SHARDS: usize = 64;
 
-type Shards<T> = LazyLock<Vec<Mutex<HashMap<&'static T, &'static &'static T>>>>;
+type Shards<T> = LazyLock<Vec<Mutex<HashTable<&'static T>>>>;
 
-static NAMES: Shards<str> = LazyLock::new(shards);
-static PATHS: Shards<[Name]> = LazyLock::new(shards);
+static NAMES: Shards<Text> = LazyLock::new(shards);
+static PATHS: Shards<&'static [Name]> = LazyLock::new(shards);
 
-fn shards<T: ?Sized>() -> Vec<Mutex<HashMap<&'static T, &'static &'static T>>> {
+fn shards<T>() -> Vec<Mutex<HashTable<T>>> {
     (0..SHARDS).map(|_| Mutex::default()).collect()
 }
 
-fn intern<T: ?Sized + Hash + Eq>(shards: &Shards<T>, value: &T, leak: impl FnOnce() -> &'static T) -> &'static &'static T {
+/// The part that holds what has this hash. Tables use the lowest and the highest bits.
+fn shard<T>(shards: &'static Shards<T>, hash: u64) -> MutexGuard<'static, HashTable<&'static T>> {
+    shards[(hash >> 48) as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn hash_of<T: ?Sized + Hash>(value: &T) -> u64 {
     let mut hasher = FxHasher::default();
     value.hash(&mut hasher);
-    let shard = &shards[hasher.finish() as usize % SHARDS];
-    let mut known = shard.lock().unwrap_or_else(PoisonError::into_inner);
-    match known.get(value) {
-        Some(known) => known,
-        None => {
-            let leaked = leak();
-            let thin = Box::leak(Box::new(leaked));
-            known.insert(leaked, thin);
-            thin
-        }
-    }
+    hasher.finish()
 }
 
 // What is interned is equal when it is the same.
@@ -55,10 +58,21 @@ impl PartialEq for Name {
 
 impl Eq for Name {}
 
-/// As its text, which maps are asked by.
 impl Hash for Name {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        (**self.0).hash(hasher);
+        hasher.write_u64(self.0.hash);
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (**self).cmp(&**other)
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -79,19 +93,29 @@ impl Hash for Segments {
 impl Deref for Name {
     type Target = str;
     fn deref(&self) -> &str {
-        self.0
+        &self.0.text
     }
 }
 
-impl Borrow<str> for Name {
-    fn borrow(&self) -> &str {
-        self.0
+impl Name {
+    /// The text, which is never given back.
+    pub fn text(self) -> &'static str {
+        &self.0.text
+    }
+
+    /// The name of this text, if anything in this process is called so.
+    pub fn known(text: &str) -> Option<Self> {
+        let hash = hash_of(text);
+        shard(&NAMES, hash).find(hash, |known| *known.text == *text).map(|known| Self(known))
     }
 }
 
 impl From<&str> for Name {
     fn from(text: &str) -> Self {
-        Self(intern(&NAMES, text, || Box::leak(text.into())))
+        let hash = hash_of(text);
+        let mut known = shard(&NAMES, hash);
+        let entry = known.entry(hash, |known| *known.text == *text, |known| known.hash);
+        Self(entry.or_insert_with(|| Box::leak(Box::new(Text { hash, text: text.into() }))).get())
     }
 }
 
@@ -103,26 +127,26 @@ impl From<String> for Name {
 
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(*self.0, f)
+        fmt::Debug::fmt(&**self, f)
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        f.write_str(self)
     }
 }
 
 impl PartialEq<str> for Name {
     fn eq(&self, other: &str) -> bool {
-        *self.0 == other
+        **self == *other
     }
 }
 
 impl Default for Segments {
     fn default() -> Self {
         static EMPTY: LazyLock<Segments> = LazyLock::new(|| [].into());
-        EMPTY.clone()
+        *EMPTY
     }
 }
 
@@ -135,7 +159,10 @@ impl Deref for Segments {
 
 impl From<&[Name]> for Segments {
     fn from(names: &[Name]) -> Self {
-        Self(intern(&PATHS, names, || Box::leak(names.into())))
+        let hash = hash_of(names);
+        let mut known = shard(&PATHS, hash);
+        let entry = known.entry(hash, |known| ***known == *names, |known| hash_of(**known));
+        Self(entry.or_insert_with(|| Box::leak(Box::new(&*Box::leak(names.into())))).get())
     }
 }
 
@@ -167,13 +194,13 @@ impl<'a> IntoIterator for &'a Segments {
 
 impl fmt::Debug for Segments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.join("::"))
+        f.write_str(&self.iter().map(|name| &**name).collect::<Vec<_>>().join("::"))
     }
 }
 
 impl Serialize for Name {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0)
+        serializer.serialize_str(self)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Items of a syntax tree to facts.
 
 use proc_macro2::extra::invalidate_current_thread_spans;
-use proc_macro2::{Punct, Spacing, Span as TokenSpan, TokenStream, TokenTree};
+use proc_macro2::{LineColumn, Punct, Spacing, Span as TokenSpan, TokenStream, TokenTree};
 use rustc_hash::FxHashMap as HashMap;
 use syn::parse::{ParseStream, Parser};
 
@@ -11,11 +11,22 @@ use super::tokens::Tokens;
 use crate::workspace::{FileId, Span};
 
 /// Lowers a whole file: `tree` is what was parsed, on this thread, of `text` without the bodies that wait.
-pub(super) fn lower(file: FileId, text: &str, tokens: &Tokens, waiting: Vec<Outline>, tree: &syn::File) -> RustFile {
+///
+/// `parsed` is the text without those bodies.
+pub(super) fn lower(
+    file: FileId,
+    text: &str,
+    parsed: &str,
+    tokens: &Tokens,
+    waiting: Vec<Outline>,
+    tree: &syn::File,
+) -> RustFile {
     let mut lowering = Lowering {
         out: RustFile { file, generated: is_generated(text), ..RustFile::default() },
         test: is_test(&tree.attrs),
         text,
+        parsed,
+        lines: lines(parsed),
         waiting: waiting.into_iter().map(|outline| (outline.span.start, outline)).collect(),
         ..Lowering::default()
     };
@@ -36,8 +47,14 @@ pub(super) fn lower(file: FileId, text: &str, tokens: &Tokens, waiting: Vec<Outl
 
 /// Parses and lowers the body of one function, from brace to brace. What does not parse is an empty block.
 pub(super) fn body(text: &str, at: Span, root: ExprId, function: FunctionId) -> (Box<[Expr]>, Option<(Span, String)>) {
-    let mut lowering =
-        Lowering { first: root.index(), offset: at.start as usize, function: Some(function), ..Lowering::default() };
+    let mut lowering = Lowering {
+        first: root.index(),
+        offset: at.start as usize,
+        function: Some(function),
+        parsed: text,
+        lines: lines(text),
+        ..Lowering::default()
+    };
     let parsed = block.parse_str(text);
     let error = match &parsed {
         Ok(block) => {
@@ -51,6 +68,11 @@ pub(super) fn body(text: &str, at: Span, root: ExprId, function: FunctionId) -> 
     };
     invalidate_current_thread_spans();
     (lowering.out.expressions.into(), error)
+}
+
+/// Where the lines of a text start, as the parser counts them.
+fn lines(text: &str) -> Vec<u32> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at as u32 + 1)).collect()
 }
 
 /// A block that may start with inner attributes, as a function's does.
@@ -73,6 +95,10 @@ pub(super) struct Lowering<'t> {
     pub first: usize,
     /// Where the parsed text starts in its file.
     offset: usize,
+    /// The parsed text.
+    parsed: &'t str,
+    /// Where the lines of the parsed text start.
+    lines: Vec<u32>,
     /// The whole file.
     text: &'t str,
     /// Bodies that are not parsed yet, by where they start.
@@ -90,6 +116,8 @@ impl Default for Lowering<'_> {
             test: false,
             first: 0,
             offset: 0,
+            parsed: "",
+            lines: Vec::new(),
             text: "",
             waiting: HashMap::default(),
             bodies: Vec::new(),
@@ -207,7 +235,7 @@ impl Lowering<'_> {
             match member {
                 syn::ImplItem::Fn(function) => {
                     let public = is_public(&function.vis) || of_trait.is_some();
-                    let (owner, of_trait) = (Some(owner.clone()), of_trait.clone());
+                    let (owner, of_trait) = (Some(owner), of_trait);
                     self.function(&function.attrs, public, &function.sig, Some(&function.block), owner, of_trait);
                 }
                 syn::ImplItem::Const(constant) => {
@@ -224,7 +252,7 @@ impl Lowering<'_> {
         let owner: Segments = [name(&item.ident)].into();
         for member in &item.items {
             if let syn::TraitItem::Fn(function) = member {
-                self.function(&function.attrs, true, &function.sig, function.default.as_ref(), Some(owner.clone()), None);
+                self.function(&function.attrs, true, &function.sig, function.default.as_ref(), Some(owner), None);
             }
         }
     }
@@ -278,8 +306,8 @@ impl Lowering<'_> {
         let start = self.span(block.brace_token.span.open()).start;
         match self.waiting.remove(&start) {
             Some(outline) => {
-                let body = Body::new(function, outline, self.text);
-                let root = body.root();
+                let body = Body::new(self.bodies.len(), function, outline, self.text);
+                let root = body.root;
                 self.bodies.push(body);
                 root
             }
@@ -322,9 +350,18 @@ impl Lowering<'_> {
     }
 
     /// Where tokens stand in the file.
+    ///
+    /// By line and column: `Span::byte_range` counts its way through the text, and remembers each place it was asked for.
     pub fn span(&self, token: TokenSpan) -> Span {
-        let range = token.byte_range();
-        Span::new(self.offset + range.start, self.offset + range.end)
+        Span::new(self.offset + self.byte(token.start()), self.offset + self.byte(token.end()))
+    }
+
+    fn byte(&self, at: LineColumn) -> usize {
+        let start = self.lines.get(at.line - 1).map_or(self.parsed.len(), |start| *start as usize);
+        match self.parsed.as_bytes().get(start..start + at.column) {
+            Some(before) if before.is_ascii() => start + at.column,
+            _ => start + self.parsed[start..].chars().take(at.column).map(char::len_utf8).sum::<usize>(),
+        }
     }
 
     /// All attributes but doc comments, which say nothing that a rule could use.

@@ -38,7 +38,7 @@ pub fn parse(file: FileId, text: &str) -> Result<RustFile, Problem> {
     }
     let Outlined { rest, bodies } = outline::outline(text, &tokens);
     // The parser keeps the source of every file it has seen for its spans: give it back after each file.
-    let parsed = syn::parse_file(&rest).map(|tree| lower::lower(file, text, &tokens, bodies, &tree)).map_err(|error| {
+    let parsed = syn::parse_file(&rest).map(|tree| lower::lower(file, text, &rest, &tokens, bodies, &tree)).map_err(|error| {
         let range = error.span().byte_range();
         Problem {
             location: Location::new(file, Span::new(range.start, range.end)),

@@ -6,6 +6,7 @@
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 use serde::{Deserialize, Serialize};
 
+use super::bodies::{MAX_BODIES, MAX_LENGTH};
 use super::facts::{Name, Segments};
 use super::nesting::{self, SHALLOW};
 use super::tokens::{Kind, Token, Tokens};
@@ -135,7 +136,9 @@ impl<'t> Reader<'t> {
                     "fn" if self.is_word(at + 1) => match self.body(at + 2) {
                         Some(open) => {
                             let close = self.closing[open] as usize;
-                            if let Some(outline) = self.waits(open, close) {
+                            if bodies.len() < MAX_BODIES
+                                && let Some(outline) = self.waits(open, close)
+                            {
                                 blanks.push((self.tokens[open].end, self.tokens[close].start));
                                 bodies.push(outline);
                             }
@@ -181,6 +184,9 @@ impl<'t> Reader<'t> {
 
     /// What a body names, if it can be parsed later and by itself.
     fn waits(&mut self, open: usize, close: usize) -> Option<Outline> {
+        if self.tokens[close].end - self.tokens[open].start > MAX_LENGTH as u32 {
+            return None;
+        }
         let inside = &self.tokens[open + 1..close];
         let is_item = |index: usize| self.tokens[index].kind == Kind::Word && starts_item(self.word(index));
         if (open + 1..close).any(is_item) || nesting::beyond(SHALLOW, self.text, inside).is_some() {
@@ -257,7 +263,7 @@ impl<'t> Reader<'t> {
         if !is_field {
             let text = self.text.get(self.tokens[start].start as usize..self.tokens[last].end as usize).filter(|_| plain);
             let path = match text {
-                Some(text) => self.paths.entry(text).or_insert_with(|| segments.as_slice().into()).clone(),
+                Some(text) => *self.paths.entry(text).or_insert_with(|| segments.as_slice().into()),
                 None => segments.as_slice().into(),
             };
             found.path(path);
@@ -308,7 +314,7 @@ impl<'t> Reader<'t> {
 
     fn name(&mut self, at: usize) -> Name {
         let word = self.word(at);
-        self.names.entry(word).or_insert_with(|| word.into()).clone()
+        *self.names.entry(word).or_insert_with(|| word.into())
     }
 }
 
@@ -326,19 +332,19 @@ struct Found {
 
 impl Found {
     fn path(&mut self, path: Segments) {
-        if self.seen_paths.insert(path.clone()) {
+        if self.seen_paths.insert(path) {
             self.paths.push(path);
         }
     }
 
     fn method(&mut self, name: &Name) {
-        if self.seen_methods.insert(name.clone()) {
-            self.methods.push(name.clone());
+        if self.seen_methods.insert(*name) {
+            self.methods.push(*name);
         }
     }
 
     fn name(&mut self, name: Name) {
-        if self.seen_names.insert(name.clone()) {
+        if self.seen_names.insert(name) {
             self.names.push(name);
         }
     }
