@@ -51,6 +51,8 @@ pub struct Container {
     pub environment: Vec<Variable>,
     /// Where `valueFrom` and `envFrom` entries read.
     pub references: Vec<Reference>,
+    /// Names of the volumes that it mounts.
+    pub mounts: Vec<String>,
     pub liveness: Option<Probe>,
     pub readiness: Option<Probe>,
     pub startup: Option<Probe>,
@@ -250,6 +252,7 @@ fn container(node: &Node) -> Container {
                 Some(Variable { name, value: entry.get("value").and_then(Node::as_str).map(str::to_owned), span: entry.span })
             })
             .collect(),
+        mounts: items("volumeMounts").iter().filter_map(|mount| Some(mount.get("name")?.as_str()?.to_owned())).collect(),
         references: items("env").iter().chain(items("envFrom")).filter_map(reference).collect(),
         liveness: probe("livenessProbe"),
         readiness: probe("readinessProbe"),

@@ -1,7 +1,7 @@
 //! Following a value inside a function: where it comes from, and where it goes.
 
 use super::query::{Node, Step, hands_on};
-use super::rust::{ExprId, ExprKind};
+use super::rust::{ExprId, ExprKind, Literal};
 use super::types::TRANSPARENT;
 
 impl<'w> Node<'w> {
@@ -213,5 +213,36 @@ pub(super) fn is_wrapper(call: Node<'_>) -> bool {
         Some([.., last]) if matches!(&**last, "Some" | "Ok") => true,
         Some([.., base, new]) => &**new == "new" && TRANSPARENT.contains(&&**base),
         _ => false,
+    }
+}
+
+/// The text of a literal, of a constant in the same file, or of either after `.to_string()`, `String::from(…)` and kin.
+pub fn constant_text(node: Node<'_>) -> Option<String> {
+    let node = node.peel();
+    match node.kind() {
+        ExprKind::Literal(literal) => literal_text(literal),
+        ExprKind::Path(path) => {
+            let name = path.last()?;
+            let facts = node.facts();
+            let constant = facts.constants.iter().find(|constant| constant.name == *name)?;
+            match &facts.expr(constant.value?).kind {
+                ExprKind::Literal(literal) => literal_text(literal),
+                _ => None,
+            }
+        }
+        ExprKind::Call { .. } if node.path()?.last().is_some_and(|name| matches!(&**name, "from" | "new" | "Ok" | "Some")) => {
+            constant_text(node.arguments().next()?)
+        }
+        _ => None,
+    }
+}
+
+/// Text of a literal as a person reads it.
+pub fn literal_text(literal: &Literal) -> Option<String> {
+    match literal {
+        Literal::Str(text) => Some(text.to_string()),
+        Literal::Int(Some(number)) => Some(number.to_string()),
+        Literal::Bool(flag) => Some(flag.to_string()),
+        _ => None,
     }
 }

@@ -3,7 +3,8 @@
 //! `tests/seeds/<rule-id>.toml` holds faults, each an edit of a clean workspace that `tests/seeds/bases.toml` describes. The rule must
 //! report each of them, save those that say why they are `missed`: these it must not report, so that the list stays true. Seeds
 //! are written from a rule's page, not from what it does: what a page promises and the rule misses stands in the table, too.
-//! `SEEDS=<id>,<id>` looks at the seeds of those rules alone; `BLESS=1` writes the table, `tests/seeds/README.md`.
+//! `SEEDS=<id>,<id>` looks at the seeds of those rules alone; `BLESS=1` writes the table, `tests/seeds/README.md`; `TREES=<directory>`
+//! leaves the workspace of each seed there that is not found, to be looked at.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -170,7 +171,11 @@ fn is_found(rule: &'static Rule, seeds: &Seeds, seed: &Seed, bases: &BTreeMap<St
     let is_expected = |path: &str| seed.expect.as_deref().is_none_or(|expected| path.contains(expected));
     // The linter's own rules speak of what the others find.
     let rules = if rules::ALL.contains(&rule) { &[rule][..] } else { rules::ALL };
-    audit(&tree, *repository, rules, memory).iter().any(|(found, path)| **found == *rule && is_expected(path))
+    let found = audit(&tree, *repository, rules, memory).iter().any(|(found, path)| **found == *rule && is_expected(path));
+    if let (false, Some(directory)) = (found, std::env::var_os("TREES")) {
+        write(&tree, &Path::new(&directory).join(rule.id).join(seed.way.replace('/', " ")));
+    }
+    found
 }
 
 /// Every base by its name, and whether it is a repository. None has a finding that everybody sees.
@@ -252,15 +257,19 @@ fn audit(tree: &Tree, repository: bool, rules: &[&'static Rule], memory: &Memory
 
 fn written(tree: &Tree, repository: bool) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    for (path, text) in tree {
-        let path = directory.path().join(path);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("create");
-        fs::write(path, text).expect("write");
-    }
+    write(tree, directory.path());
     if repository {
         fs::create_dir(directory.path().join(".git")).expect("create");
     }
     directory
+}
+
+fn write(tree: &Tree, directory: &Path) {
+    for (path, text) in tree {
+        let path = directory.join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("create");
+        fs::write(path, text).expect("write");
+    }
 }
 
 fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> T {

@@ -56,14 +56,20 @@ const ELSEWHERE: &[&str] = &[
     "init_file",
     "init_raw_config",
 ];
+/// A writer is followed through that many names and wrappers.
+const MAX_STEPS: usize = 8;
 /// Images of what reads files of logs.
 const READERS: &[&str] =
-    &["fluent", "filebeat", "promtail", "grafana/alloy", "grafana/agent", "timberio/vector", "logstash", "otel", "datadog"];
+    &["fluent", "filebeat", "promtail", "grafana/alloy", "grafana/agent", "timberio/vector", "logstash", "datadog"];
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let mut files: Vec<Node<'_>> = LOG_FILES.iter().flat_map(|path| workspace.calls_to(path)).collect();
     let of_flexi = |node: &Node<'_>| node.packages().any(|package| package.depends_on("flexi_logger"));
     files.extend(workspace.methods("log_to_file").filter(of_flexi));
+    files.extend(workspace.methods("with_writer").filter_map(|call| opened(call.arguments().next()?)));
+    let written =
+        ["simplelog::WriteLogger::init", "simplelog::WriteLogger::new"].iter().flat_map(|path| workspace.calls_to(path));
+    files.extend(written.filter_map(|call| opened(call.arguments().last()?)));
     files.retain(|file| !is_on_request(*file));
     if files.is_empty() || has_reader(workspace) {
         return;
@@ -84,6 +90,25 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         .service(&service.name);
         out.push(diagnostic);
     }
+}
+
+/// The call that opens the file which a writer is, if it is one of the standard library's.
+fn opened(writer: Node<'_>) -> Option<Node<'_>> {
+    const KEEPERS: &[&str] = &["Mutex::new", "Arc::new", "BufWriter::new", "LineWriter::new", "non_blocking::NonBlocking::new"];
+    let mut value = writer.peel();
+    for _ in 0..MAX_STEPS {
+        let first = value.receivers().last()?;
+        value = match first.external() {
+            Some(path) if path.starts_with("std::fs::File::") || path.starts_with("std::fs::OpenOptions::") => {
+                let mut arguments = value.receivers().flat_map(Node::arguments);
+                let is_device = arguments.any(|argument| argument.text().is_some_and(|path| path.starts_with("/dev/")));
+                return Some(first).filter(|_| !is_device);
+            }
+            Some(path) if KEEPERS.iter().any(|keeper| path.ends_with(keeper)) => first.arguments().next()?.peel(),
+            _ => first.binding()?.peel(),
+        };
+    }
+    None
 }
 
 /// Under a condition, or in a closure that somebody calls when asked to.

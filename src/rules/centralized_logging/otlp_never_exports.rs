@@ -1,9 +1,11 @@
 use cargo_metadata::semver::Version;
 
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
+use crate::rules::data_ownership::stores::{Scope, entries_of};
 use crate::rules::libraries::{HttpClient, Otlp, version};
 use crate::workspace::manifest::{Dependency, DependencyKind};
 use crate::workspace::query::Node;
+use crate::workspace::values::constant_text;
 use crate::workspace::{Location, Workspace};
 
 crate::declare_rule! {
@@ -129,20 +131,36 @@ fn over_grpc(call: Node<'_>, out: &mut Vec<Diagnostic>) {
     let Some((service, version)) = exporter(call).filter(|(_, version)| !Otlp::sees_to_tls(version)) else { return };
     let methods = call.fate(&|_| true).methods;
     let named = |name: &str| methods.iter().find(|method| method.method() == Some(name));
-    let Some(endpoint) = named("with_endpoint").filter(|_| named("with_tls_config").is_none() && named("with_channel").is_none())
-    else {
-        return;
-    };
-    let Some(address) = endpoint.arguments().next().map(|address| address.binding().unwrap_or(address).peel()) else { return };
-    if !address.text().is_some_and(|text| text.starts_with("https://")) {
+    if named("with_tls_config").or(named("with_channel")).is_some() {
         return;
     }
-    let diagnostic = Diagnostic::new("this exporter never connects, and exports nothing", endpoint.name_at(), "asks for TLS")
-        .related(call.name_at(), format!("opentelemetry-otlp {version} leaves TLS to `with_tls_config`"))
+    let (at, asks) = match named("with_endpoint") {
+        Some(endpoint) => {
+            let Some(address) = endpoint.arguments().next() else { return };
+            let written = constant_text(address.binding().unwrap_or(address));
+            (endpoint.name_at(), written.filter(|text| text.starts_with("https://")).map(|_| endpoint.name_at()))
+        }
+        None => (call.name_at(), asked_by_environment(call.workspace, service)),
+    };
+    let Some(asks) = asks else { return };
+    let (also, how) = if asks == at { (call.name_at(), "") } else { (asks, "asks for it, and ") };
+    let diagnostic = Diagnostic::new("this exporter never connects, and exports nothing", at, "asks for TLS")
+        .related(also, format!("{how}opentelemetry-otlp {version} leaves TLS to `with_tls_config`"))
         .help("enable a feature such as `tls-roots`, and call `.with_tls_config(ClientTlsConfig::new().with_enabled_roots())`")
         .evidence("`with_tls_config`, `with_channel`")
         .service(service);
     out.push(diagnostic);
+}
+
+/// Where the manifests or a compose file give the service an endpoint for TLS.
+fn asked_by_environment(workspace: &Workspace, service: &str) -> Option<Location> {
+    const VARIABLES: &[&str] = &["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+    let service = workspace.services.iter().find(|known| known.name == service)?;
+    let given = entries_of(workspace, service).into_iter().filter(|(scope, ..)| *scope != Scope::Settings);
+    given.flat_map(|(_, file, entries)| entries.into_iter().map(move |entry| (file, entry))).find_map(|(file, entry)| {
+        let asks = VARIABLES.contains(&entry.key) && entry.value.starts_with("https://");
+        asks.then(|| Location::new(file, entry.span))
+    })
 }
 
 /// What the packages that are built together ask of the crate.

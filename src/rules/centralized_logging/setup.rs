@@ -170,7 +170,8 @@ pub fn main(workspace: &Workspace, service: &Service) -> Option<FunctionRef> {
     let functions = reach(workspace, service)?.functions().iter().copied();
     let mut named = functions.filter(|function| {
         let item = workspace.function(*function);
-        function.file == root.file && item.owner.is_none() && &*item.name == "main"
+        let launched = item.attributes.iter().any(|attribute| attribute.path.last().is_some_and(|name| **name == *"launch"));
+        function.file == root.file && item.owner.is_none() && (launched || &*item.name == "main")
     });
     named.next()
 }

@@ -1,13 +1,16 @@
 use super::setup::{names_unread_crate, reach};
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
+use crate::rules::data_ownership::database::Entry;
+use crate::rules::data_ownership::stores::{Scope, entries_of};
 use crate::rules::libraries::REQUEST_METHODS;
 use crate::rules::paths::same_name;
-use crate::rules::resiliency_patterns::grpc;
+use crate::rules::resiliency_patterns::{grpc, http_clients};
 use crate::rules::service_discovery::address::address;
 use crate::rules::words::has_word;
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
-use crate::workspace::{Service, Workspace};
+use crate::workspace::values::constant_text;
+use crate::workspace::{Location, Service, Workspace};
 
 crate::declare_rule! {
     /// A traced service calls another one without saying which trace it is in.
@@ -34,8 +37,8 @@ crate::declare_rule! {
     /// - the service exports no spans (OpenTelemetry, by whatever exporter): it has no context to lose;
     /// - anything that the binary reaches injects: a function, method or type named so, a header `traceparent`, a crate such as
     ///   `reqwest_tracing`, `tonic_tracing_opentelemetry` or `tower_otel`, or a crate that is not from crates.io;
-    /// - it is not seen to call a service: a tonic client (other than an exporter's, or one of a public address), or a request to the name of a service of this workspace. What others run may not
-    ///   care for the context.
+    /// - it is not seen to call a service: a tonic client (other than an exporter's, or one of a public address), a request to the name of a service of this workspace, or a variable that it
+    ///   reads and the manifests or a compose file set to one. What others run may not care for the context.
     ///
     /// ## Source
     /// [W3C Trace Context](https://www.w3.org/TR/trace-context/); [OpenTelemetry: context propagation](https://opentelemetry.io/docs/concepts/context-propagation/);
@@ -76,7 +79,7 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     };
     let exports = |path: &str| EXPORTERS.contains(&path.split("::").next().unwrap_or_default());
     let Some(exporter) = reach.expressions_where(workspace, |_| false, exports).find(exporter) else { return };
-    let Some(call) = outbound(workspace, service) else { return };
+    let Some((at, what)) = outbound(workspace, service) else { return };
     let of_crate = |path: &str| CRATES.iter().any(|known| path.starts_with(known));
     if served.texts(injecting).next().is_some()
         || reach.expressions_where(workspace, injecting, of_crate).any(injects)
@@ -84,7 +87,7 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     {
         return;
     }
-    let diagnostic = Diagnostic::new("this client calls a service without the trace that it is in", call.name_at(), "sends no `traceparent`")
+    let diagnostic = Diagnostic::new("a service is called without the trace that its caller is in", at, what)
         .related(exporter.at(), "spans are exported, so there is a trace")
         .help("inject the context into the headers: `reqwest_tracing::TracingMiddleware`, a tonic interceptor, or `inject_context` by hand")
         .evidence("anything named for injection, `traceparent`, crates of middleware that do it, in all that this binary reaches")
@@ -92,11 +95,26 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     out.push(diagnostic);
 }
 
-/// Where the service calls another one.
-fn outbound<'w>(workspace: &'w Workspace, service: &Service) -> Option<Node<'w>> {
+/// Where the service calls another one, else where it reads the address of one that it has a client for.
+fn outbound(workspace: &Workspace, service: &Service) -> Option<(Location, &'static str)> {
     let channels = grpc::clients(workspace).into_iter().filter(leads_to_service).map(|client| client.made);
     let requests = REQUEST_METHODS.iter().flat_map(|name| workspace.named(name)).filter(|call| calls_service(*call, service));
-    channels.chain(requests).find(|call| workspace.runs(service, *call))
+    let call = channels.chain(requests).find(|call| workspace.runs(service, *call));
+    call.map(|call| (call.name_at(), "sends no `traceparent`")).or_else(|| {
+        let mut clients = http_clients::MAKERS.iter().flat_map(|maker| workspace.calls_to(maker));
+        clients.find(|made| workspace.runs(service, *made))?;
+        Some((address_read(workspace, service)?, "is called by this address, with no `traceparent`"))
+    })
+}
+
+/// Where the service reads a variable that the manifests or a compose file set to the address of another one.
+fn address_read(workspace: &Workspace, service: &Service) -> Option<Location> {
+    let given = entries_of(workspace, service).into_iter().filter(|(scope, ..)| *scope != Scope::Settings);
+    let entries: Vec<_> = given.flat_map(|(.., entries)| entries).collect();
+    let leads_to_other =
+        |entry: &Entry<'_>| is_address_of_other(workspace, service, entry.value) && entry.value.starts_with("http");
+    let read = |entry: &Entry<'_>| service.environment.iter().find(|variable| variable.name == entry.key).map(|known| known.at);
+    entries.iter().filter(|entry| leads_to_other(entry)).find_map(read)
 }
 
 /// Not an exporter's channel, nor one to this machine or to a public address.
@@ -111,13 +129,15 @@ fn leads_to_service(client: &grpc::Client<'_>) -> bool {
 
 /// `client.get("http://billing:8080/…")`, `reqwest::get(format!("http://billing/{id}"))`: by the name of another service.
 fn calls_service(call: Node<'_>, service: &Service) -> bool {
-    let is_other = |text: &str| {
-        let host = address(text).map(|address| address.host).unwrap_or_default();
-        let first = host.split('.').next().unwrap_or_default();
-        call.workspace.services.iter().any(|other| !std::ptr::eq(other, service) && same_name(&other.name, first))
-    };
+    let is_other = |text: String| is_address_of_other(call.workspace, service, &text);
     let url = call.arguments().next().map(|url| url.binding().unwrap_or(url));
-    url.is_some_and(|url| url.descendants().any(|node| node.text().is_some_and(is_other)))
+    url.is_some_and(|url| url.descendants().any(|node| constant_text(node).is_some_and(is_other)))
+}
+
+fn is_address_of_other(workspace: &Workspace, service: &Service, text: &str) -> bool {
+    let host = address(text).map(|address| address.host).unwrap_or_default();
+    let first = host.split('.').next().unwrap_or_default();
+    workspace.services.iter().any(|other| !std::ptr::eq(other, service) && same_name(&other.name, first))
 }
 
 fn injecting(name: &str) -> bool {

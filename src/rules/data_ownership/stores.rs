@@ -169,11 +169,24 @@ fn entries(variables: &[Variable]) -> Vec<Entry<'_>> {
 /// The ConfigMaps that a container takes its whole environment from.
 fn config_maps<'w>(workspace: &'w Workspace, object: &'w Object, container: &'w Container) -> impl Iterator<Item = &'w Object> {
     let names = container.references.iter().filter(|reference| !reference.secret && reference.variable.is_none());
-    names.flat_map(move |reference| {
-        let is_it = move |map: &&Object| {
-            let namespace = |object: &Object| object.namespace.as_ref().map(|namespace| namespace.value.clone());
-            map.kind.value == "ConfigMap" && map.name.value == reference.object && namespace(map) == namespace(object)
-        };
-        workspace.kubernetes.iter().filter(is_it)
-    })
+    names.flat_map(|reference| maps_named(workspace, object, &reference.object))
+}
+
+/// ConfigMaps whose keys are files of a container.
+pub fn mounted_maps<'w>(
+    workspace: &'w Workspace,
+    object: &'w Object,
+    container: &'w Container,
+) -> impl Iterator<Item = &'w Object> {
+    let volumes = object.pod.as_ref().and_then(|pod| pod.node.get("volumes")).map(Node::items).unwrap_or_default();
+    let volumes = volumes.iter().filter_map(|volume| Some((volume.get("name")?.as_str()?, volume.get("configMap")?)));
+    let of_container = volumes.filter(|(name, _)| container.mounts.iter().any(|mount| mount == name));
+    of_container.filter_map(|(_, map)| map.get("name")?.as_str()).flat_map(|name| maps_named(workspace, object, name))
+}
+
+fn maps_named<'w>(workspace: &'w Workspace, object: &'w Object, name: &'w str) -> impl Iterator<Item = &'w Object> {
+    let namespace = |object: &Object| object.namespace.as_ref().map(|namespace| namespace.value.clone());
+    let is_it =
+        move |map: &&Object| map.kind.value == "ConfigMap" && map.name.value == name && namespace(map) == namespace(object);
+    workspace.kubernetes.iter().filter(is_it)
 }

@@ -20,6 +20,20 @@ pub const BLOCKING_CALLS: &[(&str, &str)] = &[
     ("ureq::post", "use an async client, or `tokio::task::spawn_blocking`"),
     ("ureq::put", "use an async client, or `tokio::task::spawn_blocking`"),
     ("ureq::delete", "use an async client, or `tokio::task::spawn_blocking`"),
+    // bcrypt 0.17 `src/lib.rs`: 2^cost rounds, a quarter of a second at its default of 12.
+    ("bcrypt::hash", "move it to `tokio::task::spawn_blocking`"),
+    ("bcrypt::hash_with_result", "move it to `tokio::task::spawn_blocking`"),
+    ("bcrypt::hash_with_salt", "move it to `tokio::task::spawn_blocking`"),
+    ("bcrypt::verify", "move it to `tokio::task::spawn_blocking`"),
+    // postgres 0.19 `src/client.rs`: starts a runtime of its own and waits for it; panics inside another.
+    ("postgres::Client::connect", "use `tokio_postgres`, of which it is a wrapper"),
+    // diesel 2 `src/{pg,mysql}/connection`: waits for the server.
+    ("diesel::PgConnection::establish", "use `diesel_async`, or `tokio::task::spawn_blocking`"),
+    ("diesel::pg::PgConnection::establish", "use `diesel_async`, or `tokio::task::spawn_blocking`"),
+    ("diesel::prelude::PgConnection::establish", "use `diesel_async`, or `tokio::task::spawn_blocking`"),
+    ("diesel::MysqlConnection::establish", "use `diesel_async`, or `tokio::task::spawn_blocking`"),
+    ("diesel::mysql::MysqlConnection::establish", "use `diesel_async`, or `tokio::task::spawn_blocking`"),
+    ("diesel::prelude::MysqlConnection::establish", "use `diesel_async`, or `tokio::task::spawn_blocking`"),
     // Each parks the thread until the future is done.
     ("futures::executor::block_on", "write `.await` instead"),
     ("futures_executor::block_on", "write `.await` instead"),
@@ -43,6 +57,27 @@ pub const BLOCKING_CLIENTS: &[(&str, &[&str], &str)] = &[
         &["get", "post", "put", "patch", "delete", "head", "run"],
         "use an async client, or `tokio::task::spawn_blocking`",
     ),
+    // argon2 0.5 `src/params.rs`: 19 MiB are filled twice over, by default.
+    (
+        "argon2::Argon2",
+        &["hash_password", "hash_password_into", "hash_password_customized", "verify_password"],
+        "move it to `tokio::task::spawn_blocking`",
+    ),
+    // r2d2 0.8 `src/lib.rs`: parks the thread until a connection is free, 30 s by default.
+    ("r2d2::Pool", &["get", "get_timeout"], "use a pool such as `bb8` or `deadpool`, or `tokio::task::spawn_blocking`"),
+    ("diesel::r2d2::Pool", &["get", "get_timeout"], "use `diesel_async` and its pools, or `tokio::task::spawn_blocking`"),
+    // redis 0.27 `src/client.rs`: each has an async kin.
+    (
+        "redis::Client",
+        &["get_connection", "get_connection_with_timeout"],
+        "use `get_multiplexed_async_connection` or a `ConnectionManager`, and `.await` its commands",
+    ),
+    ("mysql::Pool", &["get_conn", "try_get_conn"], "use `mysql_async`, or `tokio::task::spawn_blocking`"),
+    // lettre 0.11 `src/transport/smtp/transport.rs`: a whole conversation with the server of mails.
+    ("lettre::SmtpTransport", &["send", "send_raw"], "use `AsyncSmtpTransport`, and `.await` what it sends"),
+    ("lettre::transport::smtp::SmtpTransport", &["send", "send_raw"], "use `AsyncSmtpTransport`, and `.await` what it sends"),
+    // rdkafka 0.36 `src/consumer/base_consumer.rs`: waits for a message as long as it is told to.
+    ("rdkafka::consumer::BaseConsumer", &["poll"], "use `StreamConsumer`, and `.await` its messages"),
 ];
 
 /// Types whose `block_on` parks the thread: tokio 1 `src/runtime/{runtime,handle}.rs` (and panics inside a runtime).

@@ -1,6 +1,7 @@
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::libraries::{BLOCKING_CALLS, BLOCKING_CLIENTS, OWN_THREAD, RUNTIMES};
 use crate::rules::paths;
+use crate::rules::words::has_word;
 use crate::workspace::graph::Target;
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
@@ -35,6 +36,7 @@ crate::declare_rule! {
     /// - the call stands in a closure handed to `spawn_blocking`, `block_in_place`, `std::thread::spawn` or rayon, or in any
     ///   other plain closure;
     /// - it stands in a plain function, unless async code certainly calls that function;
+    /// - it opens or takes a connection, and the function is named for what happens when a service starts (`new`, `init`, `connect`);
     /// - no service runs it: tools, subcommands (also by the path of their file), tests.
     ///
     /// `std::fs` is another rule's: `blocking-file-io-in-async`. Reading a small file at start-up is common and harmless.
@@ -44,9 +46,34 @@ crate::declare_rule! {
     "blocking-in-async", "MSVC615", Practice::ResiliencyPatterns, Level::Deny, Tier::Default, Check::Workspace(check)
 }
 
+/// Whether this opens or takes a connection: while a service starts, nobody waits for its threads.
+fn opens(path: &str) -> bool {
+    path.ends_with("::establish") || path.ends_with("Pool") || path == "redis::Client"
+}
+
+/// Words in the names of functions that run when a service starts.
+const AT_START: &[&str] = &[
+    "new",
+    "open",
+    "init",
+    "initialize",
+    "connect",
+    "start",
+    "setup",
+    "build",
+    "main",
+    "migrate",
+    "migration",
+    "migrations",
+    "options",
+    "tables",
+    "schema",
+];
+
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for (path, instead) in BLOCKING_CALLS {
-        workspace.calls_to(path).for_each(|call| report(call, &format!("`{path}`"), instead, out));
+        let calls = workspace.calls_to(path).filter(|call| !opens(path) || !is_of_start(*call));
+        calls.for_each(|call| report(call, &format!("`{path}`"), instead, out));
     }
     let is_there = |client: &str| {
         let package = client.split("::").next().unwrap_or(client);
@@ -59,7 +86,8 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for (client, methods, instead) in BLOCKING_CLIENTS.iter().filter(|(client, ..)| is_there(client)) {
         for method in *methods {
             let calls = workspace.methods(method).filter(|call| call.receiver().is_some_and(|receiver| receiver.is_a(client)));
-            calls.for_each(|call| report(call, &format!("`{client}::{method}`"), instead, out));
+            let in_service = calls.filter(|call| !opens(client) || !is_of_start(*call));
+            in_service.for_each(|call| report(call, &format!("`{client}::{method}`"), instead, out));
         }
     }
     for method in ["output", "status"] {
@@ -115,6 +143,10 @@ fn on_own_thread(call: Node<'_>) -> bool {
     })
 }
 
+fn is_of_start(call: Node<'_>) -> bool {
+    call.function().is_some_and(|function| has_word(&call.workspace.function(function).name, AT_START))
+}
+
 /// Where async code that a service runs calls the plain function around this call, on the same thread for certain.
 fn async_caller(call: Node<'_>) -> Option<Location> {
     if call.ancestors().any(|node| matches!(node.kind(), ExprKind::Closure { .. } | ExprKind::Async(_))) {
@@ -128,7 +160,13 @@ fn async_caller(call: Node<'_>) -> Option<Location> {
             || parent.is_some_and(|parent| matches!(parent.kind(), ExprKind::Call { callee, .. } if *callee == place.id))
     };
     let found = places.find(|place| {
-        called(place) && place.is_async() && place.ships() && !on_own_thread(*place) && workspace.run_by(*place).is_some()
+        let migrates = paths::has_word(paths::within_package(*place), &["migration", "migrations"]);
+        called(place)
+            && place.is_async()
+            && place.ships()
+            && !migrates
+            && !on_own_thread(*place)
+            && workspace.run_by(*place).is_some()
     });
     found.map(Node::name_at)
 }

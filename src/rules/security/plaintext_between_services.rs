@@ -1,11 +1,12 @@
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::rules::containers::shipped::is_elsewhere;
 use crate::rules::containers::workloads::selects;
-use crate::rules::data_ownership::stores::{Scope, entries_of};
+use crate::rules::data_ownership::stores::{Scope, entries_of, mounted_maps};
 use crate::rules::marks::{MESHES, are_in_manifests};
 use crate::rules::paths::same_name;
-use crate::rules::service_discovery::address::address;
-use crate::workspace::{Location, Service, Workspace};
+use crate::rules::service_discovery::address::{Address, address};
+use crate::workspace::yaml::Node;
+use crate::workspace::{FileId, Location, Service, Span, Workspace};
 
 crate::declare_rule! {
     /// One service calls another over a connection that anybody on the network can read and change.
@@ -46,31 +47,57 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     if is_sealed(service) || are_in_manifests(workspace, MESHES) {
         return;
     }
-    for (scope, file, entries) in entries_of(workspace, service) {
-        if scope != Scope::Kubernetes || is_elsewhere(workspace.sources.path(file)) {
+    for (at, address) in given(workspace, service) {
+        if is_elsewhere(workspace.sources.path(at.file)) || !matches!(address.scheme.as_str(), "http" | "ws") {
             continue;
         }
-        for entry in entries {
-            let Some(address) = address(entry.value).filter(|address| address.scheme == "http" || address.scheme == "ws") else {
-                continue;
-            };
-            let name = address.host.split('.').next().unwrap_or_default();
-            let Some(called) = called(workspace, name).filter(|called| called.package != service.package && !is_sealed(called))
-            else {
-                continue;
-            };
-            let diagnostic = Diagnostic::new(
-                format!("`{}` is called without TLS", called.name),
-                Location::new(file, entry.span),
-                "anybody on the way can read and change it",
-            )
-            .help("put both into a mesh that encrypts between its proxies, or serve TLS and call `https://`")
-            .evidence("marks of a mesh, or of encryption below it, on any object or kustomization")
-            .evidence("`tls` in `[package.metadata.msvc]`")
-            .confidence(Confidence::Medium);
-            out.push(diagnostic);
+        let name = address.host.split('.').next().unwrap_or_default();
+        let Some(called) = called(workspace, name).filter(|called| called.package != service.package && !is_sealed(called))
+        else {
+            continue;
+        };
+        let diagnostic =
+            Diagnostic::new(format!("`{}` is called without TLS", called.name), at, "anybody on the way can read and change it")
+                .help("put both into a mesh that encrypts between its proxies, or serve TLS and call `https://`")
+                .evidence("marks of a mesh, or of encryption below it, on any object or kustomization")
+                .evidence("`tls` in `[package.metadata.msvc]`")
+                .confidence(Confidence::Medium);
+        out.push(diagnostic);
+    }
+}
+
+/// Addresses that Kubernetes gives to a service: in variables, on the command line, in files.
+fn given(workspace: &Workspace, service: &Service) -> Vec<(Location, Address)> {
+    let mut found = Vec::new();
+    for (_, file, entries) in entries_of(workspace, service).into_iter().filter(|(scope, ..)| *scope == Scope::Kubernetes) {
+        found.extend(entries.iter().filter_map(|entry| Some((Location::new(file, entry.span), address(entry.value)?))));
+    }
+    for (object, container) in workspace.containers_of(service) {
+        for word in container.command.iter().chain(&container.arguments) {
+            found.extend(urls(&word.value).map(|address| (Location::new(object.file, word.span), address)));
+        }
+        for map in mounted_maps(workspace, object, container) {
+            for (_, value) in map.node.get("data").map(Node::entries).unwrap_or_default() {
+                let written = value.as_str().into_iter().flat_map(urls);
+                found.extend(written.map(|address| (line_of(workspace, map.file, value.span, &address), address)));
+            }
         }
     }
+    found
+}
+
+/// Where in a value of many lines an address stands.
+fn line_of(workspace: &Workspace, file: FileId, value: Span, address: &Address) -> Location {
+    let url = format!("{}://{}", address.scheme, address.authority);
+    let text = workspace.sources.text(file).unwrap_or_default();
+    let offset = text.get(value.range()).and_then(|text| text.find(&url));
+    Location::new(file, offset.map_or(value, |at| Span::new(value.start as usize + at, value.start as usize + at + url.len())))
+}
+
+/// URLs anywhere in a text: `--billing-url=http://billing:8080`, a whole file of settings.
+fn urls(text: &str) -> impl Iterator<Item = Address> {
+    let is_outside = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '=' | ',' | '(' | ')' | '[' | ']' | '<' | '>');
+    text.split(is_outside).filter(|part| part.contains("://")).filter_map(address)
 }
 
 /// The service of this workspace that a host name leads to: through the Kubernetes Service of that name.

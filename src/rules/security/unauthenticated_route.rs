@@ -3,6 +3,7 @@ use crate::rules::containers::shipped::is_elsewhere;
 use crate::rules::containers::workloads::{self, Workload};
 use crate::rules::edge::opened;
 use crate::rules::marks::{MESHES, are_in_manifests};
+use crate::rules::resiliency_patterns::requests::is_rpc;
 use crate::rules::words::has_word;
 use crate::service::Tls;
 use crate::workspace::http::{Purpose, Route, Served, purpose};
@@ -98,15 +99,15 @@ const WORDS: &[&str] = &[
 
 fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     let Some(served) = workspace.served(service) else { return };
-    let traffic = served.traffic();
-    let Some(route) = served.routes.iter().find(|route| is_business(route)).filter(|_| !traffic.is_empty()) else { return };
+    let route = served.routes.iter().find(|route| is_business(route)).map(|route| route.at);
+    let Some(open) = route.or_else(|| rpc(workspace, &served)).filter(|_| !served.traffic().is_empty()) else { return };
     let is_mutual = service.tls.as_ref().is_some_and(|tls| tls.value == Tls::Mtls);
     if is_mutual || asks_in_manifests(workspace) || asks(workspace, service, &served) {
         return;
     }
     let Some((door, text)) = door(workspace, service) else { return };
     let diagnostic =
-        Diagnostic::new("this service is open to the outside, and asks nobody who they are", route.at, "anybody may call it")
+        Diagnostic::new("this service is open to the outside, and asks nobody who they are", open, "anybody may call it")
             .related(door, text)
             .help("ask for a token in a layer around these routes, or at the gateway in front of them")
             .evidence("names for authentication in all that this binary reaches, and in its packages")
@@ -117,6 +118,12 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
 
 fn is_business(route: &Route) -> bool {
     route.known && !route.paths.is_empty() && route.paths.iter().all(|path| matches!(purpose(path), Purpose::Business))
+}
+
+/// A method of a gRPC service.
+fn rpc(workspace: &Workspace, served: &Served<'_>) -> Option<Location> {
+    let methods = served.reach.functions().iter().copied().filter(|&function| is_rpc(workspace, function));
+    methods.map(|function| workspace.function_location(function)).min()
 }
 
 /// Whether anything in the service could ask.
@@ -170,7 +177,7 @@ fn door(workspace: &Workspace, service: &Service) -> Option<(Location, String)> 
         let mut fronts = workspace.kubernetes.iter().filter(ships).filter(|front| workloads::selects(front, object, pod));
         fronts.find_map(|front| {
             let leads = |route: &&Object| {
-                matches!(route.kind.value.as_str(), "Ingress" | "HTTPRoute" | "IngressRoute")
+                matches!(route.kind.value.as_str(), "Ingress" | "HTTPRoute" | "GRPCRoute" | "IngressRoute")
                     && workloads::mentions(&route.node, &front.name.value)
             };
             let ingress = workspace.kubernetes.iter().filter(ships).find(leads);

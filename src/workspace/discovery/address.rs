@@ -1,6 +1,6 @@
 //! Which port a binary listens on: from the address it binds, as far as literals, defaults and configuration say.
 
-use super::environment::{self, Helpers, constant_text};
+use super::environment::{self, Helpers};
 use super::knobs::Knobs;
 use crate::workspace::Workspace;
 use crate::workspace::names::Definition;
@@ -8,6 +8,7 @@ use crate::workspace::query::Node;
 use crate::workspace::reach::Reach;
 use crate::workspace::rust::{ExprKind, Literal, Name, Outline, TypeKind};
 use crate::workspace::service::Found;
+use crate::workspace::values::constant_text;
 
 /// Expressions are followed through at most this many bindings, fields and calls.
 const MAX_STEPS: usize = 16;

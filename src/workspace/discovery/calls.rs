@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::environment::constant_text;
 use crate::workspace::Workspace;
 use crate::workspace::names::FunctionRef;
 use crate::workspace::reach::Reach;
 use crate::workspace::service::Found;
+use crate::workspace::values::constant_text;
 
 /// The chassis's stack around one called service, which is named when it is made.
 const CRATE: &str = "chassis";

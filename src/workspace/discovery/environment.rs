@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::servers::literal_text;
 use crate::workspace::names::FunctionRef;
 use crate::workspace::query::Node;
 use crate::workspace::reach::Reach;
 use crate::workspace::rust::{Attribute, ExprKind, RustFile, TypeKind};
 use crate::workspace::service::EnvVar;
+use crate::workspace::values::{constant_text, literal_text};
 use crate::workspace::{Location, Workspace};
 
 /// Outside functions that read the variable their first argument names.
@@ -196,27 +196,6 @@ fn closure_value<'w>(body: Node<'w>, value: &dyn Fn(Node<'w>) -> Fallback) -> Fa
             Fallback::Required
         }
         _ => value(body),
-    }
-}
-
-/// The text of a literal, of a constant in the same file, or of either after `.to_string()`, `String::from(…)` and kin.
-pub fn constant_text(node: Node<'_>) -> Option<String> {
-    let node = node.peel();
-    match node.kind() {
-        ExprKind::Literal(literal) => literal_text(literal),
-        ExprKind::Path(path) => {
-            let name = path.last()?;
-            let facts = node.facts();
-            let constant = facts.constants.iter().find(|constant| constant.name == *name)?;
-            match &facts.expr(constant.value?).kind {
-                ExprKind::Literal(literal) => literal_text(literal),
-                _ => None,
-            }
-        }
-        ExprKind::Call { .. } if node.path()?.last().is_some_and(|name| matches!(&**name, "from" | "new" | "Ok" | "Some")) => {
-            constant_text(node.arguments().next()?)
-        }
-        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cargo_metadata::camino::Utf8Path;
 
-use super::environment::{arguments, constant_text, is_secret};
+use super::environment::{arguments, is_secret};
 use super::servers::innermost;
 use super::{Context, files_below};
 use crate::workspace::manifest::{Package, join};
@@ -13,6 +13,7 @@ use crate::workspace::reach::Reach;
 use crate::workspace::rust::{ExprKind, Field, TypeKind};
 use crate::workspace::service::EnvVar;
 use crate::workspace::settings::{Format, Settings};
+use crate::workspace::values::constant_text;
 use crate::workspace::{FileId, Location, Workspace};
 
 /// Sections of a configuration nest at most this deep.

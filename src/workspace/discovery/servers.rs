@@ -7,7 +7,7 @@ use crate::service::Protocol;
 use crate::workspace::manifest::Package;
 use crate::workspace::names::{Definition, FunctionRef};
 use crate::workspace::query::Node;
-use crate::workspace::rust::{ExprKind, Literal, Name, Outline, Segments, Type};
+use crate::workspace::rust::{ExprKind, Name, Outline, Segments, Type};
 use crate::workspace::service::Found;
 use crate::workspace::{Location, Workspace};
 
@@ -311,16 +311,6 @@ pub fn doubt(package: &Package, binary: &str) -> Doubt {
         Doubt::Client
     } else {
         Doubt::None
-    }
-}
-
-/// Text of a literal as a person reads it.
-pub fn literal_text(literal: &Literal) -> Option<String> {
-    match literal {
-        Literal::Str(text) => Some(text.to_string()),
-        Literal::Int(Some(number)) => Some(number.to_string()),
-        Literal::Bool(flag) => Some(flag.to_string()),
-        _ => None,
     }
 }
 
