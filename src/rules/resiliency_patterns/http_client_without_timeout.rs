@@ -35,13 +35,15 @@ crate::declare_rule! {
     /// - its requests open streams of server-sent events;
     /// - no request is made with it that can be seen: it is handed to a library, which may have limits of its own;
     /// - it is `reqwest::blocking` (or reqwest before 0.10, which blocks), whose requests end after 30 s, or another crate's `Client`;
+    /// - it is of hyper, hyper-util, ureq or isahc, and some of its requests are bounded, or it pings its peers;
     /// - no service runs it: tools, subcommands (also by the path of their file), tests, examples.
     ///
-    /// Only reqwest is looked at: awc and surf have limits by default.
+    /// awc and surf have limits by default: of awc, `disable_timeout` is reported.
     ///
     /// ## Source
     /// reqwest 0.11 to 0.13 `src/async_impl/client.rs`: `timeout: None`, `read_timeout: None`, `connect_timeout: None`;
-    /// `src/blocking/client.rs`: 30 s. awc 3 `src/builder.rs`: 5 s; surf 2 `src/config.rs`: 60 s. "Timeouts", MARS (Tighilt et al., 2023).
+    /// `src/blocking/client.rs`: 30 s. hyper-util 0.1 `src/client/legacy/client.rs` and hyper 0.14 `src/client/client.rs`: no limit but that on idle
+    /// connections. ureq 2 `src/agent.rs`: no limit on reads, ureq 3 `src/config.rs`: none at all; isahc 1 `src/config/mod.rs`: none. awc 3 `src/builder.rs`: 5 s; surf 2 `src/config.rs`: 60 s. "Timeouts", MARS (Tighilt et al., 2023).
     "http-client-without-timeout", "MSVC601", Practice::ResiliencyPatterns, Level::Deny, Tier::Default, Check::Workspace(check)
 }
 
@@ -57,9 +59,20 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         let made = workspace.calls_to(maker).chain(workspace.handed_on(maker)).filter(|call| !has_default(*call));
         made.for_each(|call| check_client(call, maker, &by_type, out));
     }
-    for call in workspace.calls_to("reqwest::get").filter(|call| !has_default(*call) && !is_bounded(*call)) {
+    for maker in http_clients::OTHER_MAKERS {
+        let made = workspace.calls_to(maker).chain(workspace.handed_on(maker));
+        made.for_each(|call| check_client(call, maker, &|| Vec::new(), out));
+    }
+    let at_once = http_clients::AT_ONCE.iter().flat_map(|path| workspace.calls_to(path).map(move |call| (path, call)));
+    for (path, call) in at_once.filter(|(_, call)| !has_default(*call) && !request_is_bounded(*call)) {
+        if let Some(service) = workspace.run_by(call).filter(|_| !paths::is_command(call)) {
+            out.push(finding(&format!("`{path}` waits for its answer without a limit"), path, call).service(&service.name));
+        }
+    }
+    // awc has a limit, which somebody took away.
+    for call in workspace.methods("disable_timeout").filter(|call| call.packages().any(|package| package.depends_on("awc"))) {
         if let Some(service) = workspace.run_by(call) {
-            out.push(finding("`reqwest::get` waits for its answer without a limit", call).service(&service.name));
+            out.push(finding("this client waits for answers without a limit", "awc", call).service(&service.name));
         }
     }
 }
@@ -71,14 +84,21 @@ fn check_client<'w>(call: Node<'w>, maker: &str, by_type: &dyn Fn() -> Vec<Node<
     if fate.methods.iter().any(|method| method.method().is_some_and(names_limit)) {
         return;
     }
+    let fate_methods: Vec<&str> = fate.methods.iter().filter_map(|method| method.method()).collect();
     let Some((requests, confidence)) = http_clients::requests(service, fate, by_type) else { return };
-    let mut unbounded =
-        requests.into_iter().filter(|request| workspace.run_by(*request).is_some() && !request_is_bounded(*request));
-    let Some(first) = unbounded.next() else { return };
+    let run: Vec<_> = requests.into_iter().filter(|request| workspace.run_by(*request).is_some()).collect();
+    let Some(first) = run.iter().find(|request| !request_is_bounded(**request)) else { return };
+    // With these a limit stands elsewhere: around the call, in a layer, or the peer is asked for a sign of life.
+    let pings = fate_methods.iter().any(|name| name.contains("keep_alive_interval"));
+    if !maker.starts_with("reqwest")
+        && (pings || run.iter().any(|request| request_is_bounded(*request) || stands_by_limit(*request)))
+    {
+        return;
+    }
     let what = format!("a client of `{maker}` waits for answers without a limit");
     let request = if first.file == call.file && first.at() == call.at() { None } else { Some(first.name_at()) };
-    let mut diagnostic = finding(&what, call).confidence(confidence).service(&service.name);
-    if let Some(fix) = fix(call) {
+    let mut diagnostic = finding(&what, maker, call).confidence(confidence).service(&service.name);
+    if let Some(fix) = fix(call).filter(|_| maker.starts_with("reqwest")) {
         diagnostic = diagnostic.fix(fix);
     }
     if let Some(request) = request {
@@ -87,9 +107,18 @@ fn check_client<'w>(call: Node<'w>, maker: &str, by_type: &dyn Fn() -> Vec<Node<
     out.push(diagnostic);
 }
 
-fn finding(what: &str, call: Node<'_>) -> Diagnostic {
+fn finding(what: &str, maker: &str, call: Node<'_>) -> Diagnostic {
+    let help = match maker.split("::").next() {
+        Some("hyper" | "hyper_util") => {
+            "wait with `tokio::time::timeout(limit, client.request(request))`, or put a `tower` timeout around it"
+        }
+        Some("ureq") => "make an agent with a limit: `timeout` of ureq 2, `timeout_global` of ureq 3",
+        Some("isahc") => "build it with `isahc::HttpClient::builder().timeout(limit)`, or set `.timeout(limit)` on each request",
+        Some("awc") => "leave the limit in place, or set one: `.timeout(limit)`",
+        _ => "build it with `reqwest::Client::builder().timeout(limit)`, or call `.timeout(limit)` on each request",
+    };
     Diagnostic::new(what, call.name_at(), "has no timeout")
-        .help("build it with `reqwest::Client::builder().timeout(limit)`, or call `.timeout(limit)` on each request")
+        .help(help)
         .evidence("`timeout` or `read_timeout` on the builder, through helpers and fields of the workspace")
         .evidence("`.timeout(…)` on each request made with it")
         .evidence("a `timeout(…)` around each request, or around all calls of the function that makes it")
@@ -119,6 +148,12 @@ fn request_is_bounded(request: Node<'_>) -> bool {
     // A function may build the request for others to send.
     let mut sent = fate.methods.into_iter().filter(|method| method.method() == Some("send")).peekable();
     sent.peek().is_some() && sent.all(is_bounded)
+}
+
+/// Whether the function around a request waits for something with a limit.
+fn stands_by_limit(request: Node<'_>) -> bool {
+    let body = request.function().and_then(|function| request.workspace.body(function));
+    body.into_iter().flat_map(Node::descendants).any(|node| node.last_name().is_some_and(names_limit))
 }
 
 /// Server-sent events stay open on purpose.

@@ -1,4 +1,4 @@
-//! HTTP clients of reqwest: where they are made, and the requests that are made with them.
+//! HTTP clients: where they are made, and the requests that are made with them.
 
 use crate::lint::Confidence;
 use crate::rules::libraries::REQUEST_METHODS;
@@ -15,6 +15,38 @@ pub const MAKERS: &[&str] = &[
     "reqwest::Client::builder",
     "reqwest::ClientBuilder::new",
     "reqwest::ClientBuilder::default",
+];
+/// The same, of other libraries whose clients have no limit of their own.
+pub const OTHER_MAKERS: &[&str] = &[
+    "hyper_util::client::legacy::Client::builder",
+    "hyper::Client::new",
+    "hyper::Client::builder",
+    "hyper::client::Client::new",
+    "hyper::client::Client::builder",
+    "ureq::Agent::new",
+    "ureq::Agent::new_with_defaults",
+    "ureq::AgentBuilder::new",
+    "ureq::agent",
+    "isahc::HttpClient::new",
+    "isahc::HttpClient::builder",
+];
+/// Requests without a client in hand.
+pub const AT_ONCE: &[&str] = &[
+    "reqwest::get",
+    "ureq::get",
+    "ureq::post",
+    "ureq::put",
+    "ureq::patch",
+    "ureq::delete",
+    "ureq::head",
+    "isahc::get",
+    "isahc::get_async",
+    "isahc::post",
+    "isahc::post_async",
+    "isahc::put",
+    "isahc::put_async",
+    "isahc::delete",
+    "isahc::delete_async",
 ];
 /// Where a framework keeps values for handlers, who get them by type.
 const STATE: &[&str] = &["app_data", "data", "manage", "with_state", "Extension", "AddExtensionLayer", "inject", "insert"];

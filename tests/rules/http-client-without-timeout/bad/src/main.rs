@@ -1,3 +1,4 @@
+mod others;
 mod prices;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/v1/orders", get(list))
         .route("/v1/stock", get(stock))
         .route("/v1/rates", get(rates))
+        .route("/v1/others", get(others::all))
         .route("/healthz", get(|| async { "ok" }))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(5)))
         .with_state(state);

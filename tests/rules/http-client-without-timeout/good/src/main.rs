@@ -1,5 +1,6 @@
 mod clients;
 mod limited;
+mod others;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::spawn(rounds());
     let app = Router::new()
         .route("/v1/orders", get(list))
+        .route("/v1/others", get(others::all))
         .route("/healthz", get(|| async { "ok" }))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(5)))
         .with_state(Clients::new()?);
