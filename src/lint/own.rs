@@ -28,7 +28,7 @@ declare_rule! {
     /// `[package.metadata.msvc.lint]`.
     ///
     /// ## Not reported when
-    /// The file is ignored by `.gitignore`, or is a template, which is shown as a note.
+    /// The file is ignored by `.gitignore`, or is a template, or source that no crate is made of: these are shown as notes.
     ///
     /// ## Source
     /// Our own: an audit that skips what it cannot read reports "clean" for what it never saw.

@@ -1,5 +1,7 @@
 //! Dockerfiles: stages, base images, commands, ports, users.
 
+use std::borrow::Cow;
+
 use parse_dockerfile::{Command as ParsedCommand, HealthcheckArguments, Instruction, Source, UnescapedString};
 
 use super::image::Image;
@@ -164,12 +166,28 @@ impl Command {
 /// Facts of one Dockerfile.
 ///
 /// # Errors
+/// The text with comments in place of `ENTRYPOINT []` and `CMD []`, which take away what the base image sets, and which the parser
+/// does not know.
+fn without_resets(text: &str) -> Cow<'_, str> {
+    let is_reset = |line: &str| {
+        let (instruction, rest) = line.trim().split_once(char::is_whitespace).unwrap_or_default();
+        ["ENTRYPOINT", "CMD"].iter().any(|known| instruction.eq_ignore_ascii_case(known))
+            && rest.trim().strip_prefix('[').is_some_and(|rest| rest.trim() == "]")
+    };
+    if !text.lines().any(is_reset) {
+        return text.into();
+    }
+    let comment = |line: &str| if is_reset(line) { line.replacen(['E', 'e', 'C', 'c'], "#", 1) } else { line.to_owned() };
+    text.split_inclusive('\n').map(comment).collect::<String>().into()
+}
+
 /// What is wrong with it, when it is no Dockerfile.
 pub fn parse(file: FileId, text: &str) -> Result<Dockerfile, yaml::Failure> {
     if text.trim_start_matches('\u{feff}').trim().is_empty() {
         return Err(yaml::Failure::Invalid { span: Span::default(), message: "it is empty".to_owned() });
     }
-    let parsed = parse_dockerfile::parse(text).map_err(|error| {
+    let readable = without_resets(text);
+    let parsed = parse_dockerfile::parse(&readable).map_err(|error| {
         if yaml::has_template_tags(text) {
             return yaml::Failure::Template;
         }
@@ -413,6 +431,14 @@ mod tests {
         assert_eq!((entrypoint.form, entrypoint.program()), (Form::Shell, Some("orders")));
         assert_eq!(stage.command, None);
         assert!(matches!(&stage.healthcheck, Some(Healthcheck::Command(c)) if c.form == Form::Exec));
+    }
+
+    #[test]
+    fn what_a_base_image_runs_can_be_taken_away() {
+        let dockerfile = read("FROM a\nentrypoint [ ]\nCMD []\nUSER 1\nCMD [\"b\"]\n");
+        assert_eq!(dockerfile.last_stage().span, Span::new(0, 6));
+        let command = dockerfile.last_stage().command.as_ref().unwrap();
+        assert_eq!(command.words, ["b"]);
     }
 
     #[test]

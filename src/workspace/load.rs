@@ -115,6 +115,7 @@ impl<'a> Loader<'a> {
             let workspace = &mut this.workspace;
             workspace.names = Names::build(&workspace.sources, &workspace.packages, &workspace.rust);
             workspace.index = Index::build(&workspace.rust);
+            this.forgive_what_is_not_compiled();
         });
         self.timed("calls", |this| this.workspace.graph = Graph::build(&this.workspace));
         self.timed("reach", |this| this.workspace.reach = reach_of_binaries(&this.workspace));
@@ -129,6 +130,19 @@ impl<'a> Loader<'a> {
         self.workspace.problems.sort_by_key(|problem| problem.location);
         self.workspace.notes.sort_by_key(|note| note.location);
         self.workspace
+    }
+
+    /// What keeps a file of Rust from being read matters where a crate is made of it; else it is only worth a note. Below a file
+    /// that could not be read, nobody knows.
+    fn forgive_what_is_not_compiled(&mut self) {
+        let Workspace { sources, names, problems, notes, .. } = &mut self.workspace;
+        let unread: Vec<&Utf8Path> = names.unread.iter().map(|file| sources.path(*file)).collect();
+        let matters = |problem: &mut Problem| {
+            let path = sources.path(problem.location.file);
+            let is_below = |unread: &&Utf8Path| unread.parent().is_some_and(|folder| path.starts_with(folder));
+            path.extension() != Some("rs") || unread.iter().any(is_below)
+        };
+        notes.extend(problems.extract_if(.., |problem| !matters(problem)));
     }
 
     /// What tools run, nobody asks again.

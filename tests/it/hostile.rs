@@ -65,7 +65,10 @@ fn a_file_that_breaks_its_parser_costs_only_itself() {
         ("Dockerfile", b"FROM\n\xff\xfe\nRUN <<EOF\n".to_vec(), "Dockerfile"),
     ];
     for (path, contents, expected) in cases {
-        let sandbox = Sandbox::new(&[("tree/Cargo.toml", MANIFEST), ("tree/src/main.rs", "fn main() {}\n")]);
+        let module = path.strip_prefix("src/").and_then(|path| path.strip_suffix(".rs"));
+        let declared = module.map(|module| format!("mod {module};\n")).unwrap_or_default();
+        let main = format!("{declared}fn main() {{}}\n");
+        let sandbox = Sandbox::new(&[("tree/Cargo.toml", MANIFEST), ("tree/src/main.rs", &main)]);
         let file = sandbox.path("tree").join(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, contents).unwrap();
@@ -82,6 +85,22 @@ fn a_file_that_breaks_its_parser_costs_only_itself() {
         }
         assert!(said.iter().all(|line| line.starts_with(path)), "{path} has an effect on others:\n{all}");
     }
+}
+
+#[test]
+fn source_that_no_crate_is_made_of_need_not_be_rust() {
+    let sandbox = Sandbox::new(&[
+        ("tree/Cargo.toml", MANIFEST),
+        ("tree/src/main.rs", "mod compiled;\nfn main() {}\n"),
+        ("tree/src/compiled.rs", "fn f() {}\n"),
+        ("tree/src/left_over.rs", "name = \"orders\"\n"),
+    ]);
+    let (code, said) = audit(&sandbox);
+    assert_eq!((code, said.as_slice()), (0, [].as_slice()));
+    fs::write(sandbox.path("tree/src/compiled.rs"), "mod below;\nfn f( {").unwrap();
+    let (code, said) = audit(&sandbox);
+    assert_eq!(code, 1, "{said:?}");
+    assert!(said.iter().any(|line| line.contains("left_over.rs")), "it may be a module of the one that cannot be read: {said:?}");
 }
 
 /// Threads of tests have a small stack, as a main thread may have.

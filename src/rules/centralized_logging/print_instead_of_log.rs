@@ -1,3 +1,4 @@
+use super::setup::LEVELS;
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::paths;
 use crate::rules::words::has_word;
@@ -34,7 +35,10 @@ crate::declare_rule! {
     /// - it says why the process ends: the block ends in `exit`, `panic!` or `bail!`, in `main` also in a `return`, or it is how `main` ends;
     /// - it is for whoever typed a command: its function also prints empty lines or rules of dashes, or its file is named for commands;
     /// - its file is named for configuration or its validation, which come before the log;
-    /// - it stands in a panic hook, in the code of a logger, before the same function sets up the log, or where the log is gone.
+    /// - it stands in a panic hook, in the code of a logger, before the same function sets up the log, or where the log is gone;
+    /// - its function is called from such places alone;
+    /// - a flag decides, and the other branch logs; or the code is compiled on request (`cfg!(…)`);
+    /// - the service has no log at all, and says that it starts.
     ///
     /// ## Source
     /// "Local logging", MARS (Tighilt et al., 2023); [The Twelve-Factor App: Logs](https://12factor.net/logs).
@@ -45,7 +49,7 @@ crate::declare_rule! {
 const PRINTS: &[(&str, &str)] =
     &[("println", "info"), ("print", "info"), ("eprintln", "error"), ("eprint", "error"), ("dbg", "debug")];
 /// Words in the names of functions, types, traits and modules that set up the log.
-const LOGGERS: &[&str] = &["log", "logger", "logging", "tracing", "telemetry", "subscriber", "otel", "tracer"];
+const LOGGERS: &[&str] = &["log", "logger", "logging", "tracing", "telemetry", "observability", "subscriber", "otel", "tracer"];
 /// Likewise of those that make log lines; common names elsewhere.
 const LINE_MAKERS: &[&str] = &["layer", "appender", "drain", "emitter"];
 /// Words in the paths of code that talks to people, or runs before the log is there.
@@ -64,6 +68,10 @@ const FOR_PEOPLE: &[&str] = &[
     "validation",
     "diagnostics",
 ];
+/// Words in the names of functions that run when a service starts.
+const STARTS: &[&str] = &["main", "start", "init", "initialize", "connect", "setup"];
+/// Callers of callers of … are looked at this far.
+const MAX_CALLS: usize = 3;
 /// Macros and functions that end the process.
 const EXITS: &[&str] = &["exit", "abort", "panic", "unreachable", "bail", "todo", "unimplemented"];
 
@@ -71,20 +79,84 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for (name, level) in PRINTS {
         for print in workspace.macros(name) {
             let Some(service) = workspace.run_by(print) else { continue };
-            let for_people = in_command(print) || writes_page(print);
-            if !for_people && !is_farewell(print) && !in_panic_hook(print) && !in_logger(print) && !is_without_logger(print) {
-                let framework = framework(workspace, service, print);
-                let mut diagnostic =
-                    Diagnostic::new(format!("`{name}!` in the code of a service, past its log"), print.at(), "printed")
-                        .help(format!("write `{framework}::{level}!(…)`"))
-                        .evidence("a branch that ends the process, a panic hook, a logger's own code, another subcommand")
-                        .evidence("a function that writes a page for a terminal, code of commands or configuration by its path")
-                        .service(&service.name);
-                diagnostic.fix = fix(print, framework, level);
-                out.push(diagnostic);
+            let used = framework(workspace, service, print);
+            if is_for_people(print)
+                || in_panic_hook(print)
+                || in_logger(print)
+                || is_excused(print, MAX_CALLS)
+                || used.is_none() && is_of_start(print)
+            {
+                continue;
             }
+            let framework = used.unwrap_or("tracing");
+            let message = match used {
+                Some(_) => format!("`{name}!` in the code of a service, past its log"),
+                None => format!("`{name}!` in the code of a service, which has no log"),
+            };
+            let mut diagnostic = Diagnostic::new(message, print.at(), "printed")
+                .help(format!("write `{framework}::{level}!(…)`"))
+                .evidence("a branch that ends the process, a panic hook, a logger's own code, another subcommand; likewise of all callers")
+                .evidence("a function that writes a page for a terminal, code of commands or configuration by its path")
+                .service(&service.name);
+            diagnostic.fix = fix(print, framework, level);
+            out.push(diagnostic);
         }
     }
+}
+
+/// Whether nobody would look for this place's words in a log: for what stands around it, or around each call of its function.
+fn is_excused(place: Node<'_>, calls: usize) -> bool {
+    if is_farewell(place) || is_without_logger(place) || is_on_choice(place) {
+        return true;
+    }
+    let (Some(function), Some(calls)) = (place.function(), calls.checked_sub(1)) else { return false };
+    // What a task does goes on after its caller.
+    if place.ancestors().any(|node| matches!(node.kind(), ExprKind::Closure { .. } | ExprKind::Async(_))) {
+        return false;
+    }
+    let callers = place.workspace.results_of(function).into_iter();
+    let mut callers = callers.filter(|call| call.ships() && place.workspace.run_by(*call).is_some()).peekable();
+    callers.peek().is_some() && callers.all(|call| call.function() != Some(function) && is_excused(call, calls))
+}
+
+/// Under a flag whose other branch logs the same, or in code that is compiled on request.
+fn is_on_choice(place: Node<'_>) -> bool {
+    let mut inner = place;
+    for node in place.ancestors() {
+        if let ExprKind::If { condition, then, otherwise } = node.kind() {
+            let other = if *then == inner.id { *otherwise } else { Some(*then) };
+            let is_log = |part: Node<'_>| {
+                matches!(part.kind(), ExprKind::Macro { .. }) && part.last_name().is_some_and(|name| LEVELS.contains(&name))
+            };
+            let is_cfg = |part: Node<'_>| matches!(part.kind(), ExprKind::Macro { .. }) && part.last_name() == Some("cfg");
+            if node.with(*condition).descendants().any(is_cfg)
+                || other.is_some_and(|other| other != inner.id && node.with(other).descendants().any(is_log))
+            {
+                return true;
+            }
+        }
+        inner = node;
+    }
+    false
+}
+
+/// Whether it says that a service starts: in `main` or in a function named so, but not in what runs later.
+fn is_of_start(print: Node<'_>) -> bool {
+    let later = |node: Node<'_>| {
+        matches!(
+            node.kind(),
+            ExprKind::Closure { .. } | ExprKind::Async(_) | ExprKind::Loop(_) | ExprKind::While { .. } | ExprKind::For { .. }
+        )
+    };
+    let function = print.function().map(|function| &print.workspace.function(function).name);
+    function.is_some_and(|name| has_word(name, STARTS)) && !print.ancestors().any(later)
+}
+
+fn is_for_people(print: Node<'_>) -> bool {
+    let function = print.function().map(|function| &print.workspace.function(function).name);
+    in_command(print)
+        || writes_page(print)
+        || function.is_some_and(|name| has_word(name, &["stdout", "stderr", "print", "banner"]))
 }
 
 /// In code whose names say that it talks to whoever typed a command, or that it runs before there is a log.
@@ -156,7 +228,7 @@ fn in_panic_hook(print: Node<'_>) -> bool {
         || function.is_some_and(|name| name.contains("panic_hook") || name.contains("panic_handler"))
 }
 
-/// Before the function sets up the log, or where it learns that the log is gone.
+/// Before the function sets up the log, or where it learns that the log is gone, or that there will be none.
 fn is_without_logger(print: Node<'_>) -> bool {
     let names_logger = |node: Node<'_>| {
         let mut names = node.path().unwrap_or_default().iter().map(|name| &**name).chain(node.method());
@@ -180,7 +252,10 @@ fn is_without_logger(print: Node<'_>) -> bool {
         }
         _ => false,
     };
-    later.any(|node| names_logger(node) || sets_up(node)) || print.ancestors().any(on_logger)
+    // `subscriber.try_init().inspect_err(|error| eprintln!("{error}"))`
+    let of_set_up =
+        |node: Node<'_>| node.receivers().skip(1).any(|on| matches!(on.method(), Some("try_init" | "set_global_default")));
+    later.any(|node| names_logger(node) || sets_up(node)) || print.ancestors().any(|node| on_logger(node) || of_set_up(node))
 }
 
 fn in_logger(print: Node<'_>) -> bool {
@@ -194,13 +269,12 @@ fn in_logger(print: Node<'_>) -> bool {
     std::iter::once(&item.name).chain(owners).chain(modules).any(|name| has_word(name, LOGGERS) || has_word(name, LINE_MAKERS))
 }
 
-/// What the package of this code logs with, else the service's.
-fn framework<'w>(workspace: &'w Workspace, service: &Service, print: Node<'w>) -> &'static str {
+/// What the package of this code logs with, else the service's, if anything.
+fn framework<'w>(workspace: &'w Workspace, service: &Service, print: Node<'w>) -> Option<&'static str> {
     let of_code = print.crates().map(|krate| workspace.names.crates[krate].package);
     let mut packages = of_code.chain([service.package]).map(|package| &workspace.packages[package]);
-    let used = packages.find_map(|package| {
+    packages.find_map(|package| {
         let uses = |name: &&&str| package.dependencies.iter().any(|dependency| dependency.alias == ***name);
         ["tracing", "log", "slog"].iter().find(uses).copied()
-    });
-    used.unwrap_or("tracing")
+    })
 }

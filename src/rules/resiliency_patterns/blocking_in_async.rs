@@ -113,7 +113,7 @@ fn report(call: Node<'_>, what: &str, instead: &str, out: &mut Vec<Diagnostic>) 
     if on_own_thread(call) || paths::is_command(call) {
         return;
     }
-    let (service, caller) = if call.is_async() {
+    let (service, caller) = if runs_in_async(call) {
         (workspace.run_by(call), None)
     } else {
         let Some(caller) = async_caller(call) else { return };
@@ -132,6 +132,18 @@ fn report(call: Node<'_>, what: &str, instead: &str, out: &mut Vec<Diagnostic>) 
         diagnostic = diagnostic.related(caller, "async code calls it here");
     }
     out.push(diagnostic);
+}
+
+/// In async code, closures included that the method they are given to calls at once.
+fn runs_in_async(call: Node<'_>) -> bool {
+    const AT_ONCE: &[&str] =
+        &["map", "and_then", "or_else", "unwrap_or_else", "map_or", "map_or_else", "map_err", "is_some_and", "is_ok_and"];
+    if call.is_async() {
+        return true;
+    }
+    let closure = call.ancestors().find(|node| matches!(node.kind(), ExprKind::Closure { .. }));
+    let taker = closure.and_then(Node::parent).filter(|taker| taker.method().is_some_and(|name| AT_ONCE.contains(&name)));
+    taker.is_some_and(runs_in_async)
 }
 
 /// Whether a closure around it runs on a thread that may block.

@@ -138,7 +138,13 @@ impl<'w> Client<'w> {
                 })
                 || taker.arguments().any(sets_deadline)
         };
-        self.methods.iter().any(|method| method.method().is_some_and(names_limit)) || self.given.iter().any(wraps)
+        // `Endpoint::new(address).map(|endpoint| endpoint.timeout(limit))`
+        let chain = self.made.ancestors().take_while(|node| matches!(node.kind(), ExprKind::Method { .. } | ExprKind::Try(_)));
+        let mapped = chain.filter(|node| matches!(node.method(), Some("map" | "and_then" | "map_ok"))).flat_map(Node::arguments);
+        let mut inside = mapped.flat_map(Node::descendants);
+        self.methods.iter().any(|method| method.method().is_some_and(names_limit))
+            || self.given.iter().any(wraps)
+            || inside.any(|node| node.method().is_some_and(names_limit))
     }
 
     /// Whether its address is this machine: a side process, or one that the program itself started.

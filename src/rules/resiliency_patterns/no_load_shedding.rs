@@ -87,6 +87,13 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     };
     // What another library runs may be limited there.
     let runs = |server: &&Server| unlimited(server.framework) && server.shutdown != Shutdown::Unknown;
+    // rocket 0.4 has two threads for each core, and no more: its `config.rs`.
+    let package = &workspace.packages[service.package];
+    let old = package
+        .dependency("rocket")
+        .and_then(|rocket| rocket.version.as_deref())
+        .is_some_and(|version| version.starts_with("0.4."));
+    let runs = |server: &&Server| runs(server) && !(old && server.framework == Framework::Rocket);
     let servers: Vec<&Server> = served.traffic().into_iter().filter(runs).collect();
     let in_front = || workspace.kubernetes.iter().any(|object| IN_MANIFESTS.iter().any(|word| mentions(&object.node, word)));
     let Some((server, others)) = servers.split_first().filter(|_| !serves_streams_only(&served) && !serves_probes_only(&served))

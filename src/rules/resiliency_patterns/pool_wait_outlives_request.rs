@@ -46,7 +46,12 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
             for call in workspace.calls_to(maker).filter(|call| workspace.runs(service, *call)) {
                 let traffic = || workspace.served(service).is_some_and(|served| !served.traffic().is_empty());
                 // A file has no server that could be slow.
-                let is_file = call.external().is_some_and(|path| path.contains("Sqlite") || path.contains("sqlite"));
+                let of_file = |text: &str| text.starts_with("sqlite:");
+                let connected = call.fate(&|_| true).methods.into_iter().chain([call]).flat_map(Node::arguments);
+                let is_file = call.external().is_some_and(|path| path.contains("Sqlite") || path.contains("sqlite"))
+                    || connected
+                        .flat_map(|argument| argument.binding().unwrap_or(argument).descendants())
+                        .any(|part| part.text().is_some_and(of_file));
                 if !is_file && *serves.get_or_insert_with(traffic) && !is_for_migrations(call) {
                     check_pool(workspace, service, pool, call, out);
                 }

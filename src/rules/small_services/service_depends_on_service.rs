@@ -1,6 +1,9 @@
 use crate::declare_rule;
 use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
-use crate::workspace::manifest::DependencyKind;
+use crate::rules::resiliency_patterns::requests::handlers;
+use crate::workspace::manifest::{DependencyKind, TargetKind};
+use crate::workspace::names::{RustIndex, index_of};
+use crate::workspace::rust::ModuleId;
 use crate::workspace::{Location, Service, Workspace};
 
 declare_rule! {
@@ -29,6 +32,8 @@ declare_rule! {
     /// ## Not reported when
     /// - it is a dev-dependency (a contract test may run the other service) or a build-dependency;
     /// - the other crate has no library, or is no service (see `--show-services`);
+    /// - what serves and answers stands in the other crate's binary: its library may be just what callers need, types and a client;
+    /// - the service depends on three services or more: it is made to run them in one process;
     /// - both services are binaries of one package.
     ///
     /// ## Source
@@ -40,10 +45,19 @@ declare_rule! {
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for (index, package) in workspace.packages.iter().enumerate() {
         let Some(service) = service_in(workspace, index) else { continue };
+        let others = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+        let on_services =
+            others.filter_map(|dependency| service_in(workspace, dependency.local?)).filter(|other| other.package != index);
+        if on_services.count() >= ALL_IN_ONE {
+            continue;
+        }
         for dependency in package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal) {
             let Some(other_index) = dependency.local.filter(|&other| other != index) else { continue };
             let other_package = &workspace.packages[other_index];
             let Some(other) = service_in(workspace, other_index).filter(|_| other_package.library().is_some()) else { continue };
+            if !serves_in_library(workspace, other) {
+                continue;
+            }
             out.push(
                 Diagnostic::new(
                     format!("service `{}` depends on the crate of service `{}`", service.name, other.name),
@@ -63,6 +77,23 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             );
         }
     }
+}
+
+/// Who depends on that many services puts them into one process on purpose.
+const ALL_IN_ONE: usize = 3;
+
+/// Whether the package's library holds what serves or answers requests: else it may be just what callers need, types and a client.
+fn serves_in_library(workspace: &Workspace, service: &Service) -> bool {
+    let in_library = |file: RustIndex| {
+        let modules = workspace.names.modules_of(file, ModuleId::root()).iter();
+        let mut crates = modules.map(|&module| &workspace.names.crates[workspace.names.modules[module].krate]);
+        crates.any(|krate| krate.kind == TargetKind::Lib && krate.package == service.package)
+    };
+    let serving = service.evidence.iter().filter_map(|found| index_of(&workspace.rust, found.at.file));
+    let Some(served) = workspace.served(service) else { return true };
+    let answering = handlers(workspace, &served).map(|handler| handler.file);
+    let mut files = serving.chain(answering).peekable();
+    files.peek().is_none() || files.any(in_library)
 }
 
 /// The first service of a package.

@@ -114,7 +114,7 @@ pub fn purpose(path: &str) -> Purpose {
             return Purpose::Health;
         }
     }
-    if ends(METRICS) || first == "metrics" {
+    if ends(METRICS) || first == "metrics" || last.ends_with("_metrics") || last.ends_with("-metrics") {
         Purpose::Metrics
     } else if has(DOCS) || matches!(stem, "openapi" | "swagger") || last.contains("openapi") || last.contains("swagger") {
         Purpose::Docs

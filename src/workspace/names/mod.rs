@@ -103,6 +103,8 @@ pub enum Definition {
 pub struct Names {
     pub crates: Vec<Crate>,
     pub modules: Vec<ModuleNode>,
+    /// Files that crates are made of and that could not be read.
+    pub unread: Vec<FileId>,
     /// Modules that a file's module is compiled as: more than one where several crates include the file.
     of_file: HashMap<(RustIndex, ModuleId), Vec<ModuleIndex>>,
     /// Inherent and trait methods by type and name.
@@ -132,7 +134,10 @@ impl Names {
         for (package, manifest) in packages.iter().enumerate() {
             names.dependencies.push(dependencies(manifest));
             for (target, declared) in manifest.targets.iter().enumerate() {
-                let Some(&file) = by_path.get(declared.root.as_path()) else { continue };
+                let Some(&file) = by_path.get(declared.root.as_path()) else {
+                    names.unread.extend(sources.find(&declared.root));
+                    continue;
+                };
                 let krate = names.crates.len();
                 let name = declared.name.replace('-', "_");
                 names.crates.push(Crate { package, target, kind: declared.kind, name, root: names.modules.len() });

@@ -77,11 +77,16 @@ impl Tree<'_> {
                     None => {
                         let flat = directory.join(format!("{}.rs", child.name));
                         let nested = directory.join(&*child.name).join("mod.rs");
-                        let path = [flat, nested].into_iter().find(|path| self.by_path.contains_key(path.as_path()));
+                        let is_there =
+                            |path: &&Utf8PathBuf| self.by_path.contains_key(path.as_path()) || self.sources.find(path).is_some();
+                        let path = [&flat, &nested].into_iter().find(is_there).cloned();
                         (path, directory.join(&*child.name))
                     }
                 };
-                let found = path.and_then(|path| self.by_path.get(path.as_path()).copied());
+                let found = path.as_ref().and_then(|path| self.by_path.get(path.as_path()).copied());
+                if let (None, Some(unread)) = (found, path.and_then(|path| self.sources.find(&path))) {
+                    self.names.unread.push(unread);
+                }
                 found.and_then(|found| self.file(child.name, Some(node), found, &inner, test || child.test))
             } else {
                 let inner = directory.join(&*child.name);

@@ -335,10 +335,11 @@ impl Lowering<'_> {
     }
 
     fn constant(&mut self, attributes: &[syn::Attribute], ident: &syn::Ident, ty: &syn::Type, value: Option<&syn::Expr>) {
-        let outer = self.parent.take();
-        let value = value.map(|value| self.expr(value));
-        self.parent = outer;
         let test = self.test || is_test(attributes);
+        let outer = self.parent.take();
+        // Like the bodies of tests, which nobody asks about.
+        let value = value.filter(|_| !test).map(|value| self.expr(value));
+        self.parent = outer;
         self.out.constants.push(Constant {
             name: name(ident),
             module: self.module,

@@ -272,7 +272,9 @@ fn rows(tokens: &[Token<'_>], statement: &mut Statement) -> bool {
         } else if token.is("JOIN")
             || token.is("USING") && tokens.first().is_some_and(|first| first.is("DELETE") || first.is("MERGE"))
         {
-            let joins = token.is("JOIN") || !reader.peek().is_some_and(|token| token.is_sign('('));
+            // `USING TIMESTAMP ?` and `USING TTL ?` of CQL name no table.
+            let of_cql = |token: &Token<'_>| token.is("TIMESTAMP") || token.is("TTL");
+            let joins = token.is("JOIN") || !reader.peek().is_some_and(|token| token.is_sign('(') || of_cql(token));
             if joins && !is_no_table(reader.peek()) {
                 add(Verb::Read, &mut reader, &mut found);
             }

@@ -48,7 +48,7 @@ async fn main() {
     json_log::init_logging(&level);
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let Ok(port) = std::env::var("PORT") else {
-        eprintln!("PORT is not set");
+        explain("PORT");
         std::process::exit(2);
     };
     let done = match options.command {
@@ -72,13 +72,25 @@ async fn serve(port: &str) -> std::io::Result<()> {
     {
         println!("serving at {port}");
     }
-    tracing::info!(port, "starting");
+    if std::env::var_os("SHOW").is_some() {
+        println!("starting at {port}");
+    } else {
+        tracing::info!(port, "starting");
+    }
+    if cfg!(debug_assertions) {
+        println!("built for development");
+    }
     let app = Router::new()
         .route("/v1/orders", get(list))
         .route("/healthz", get(|| async { "ok" }))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(5)));
     let listener = tokio::net::TcpListener::bind("0.0.0.0:8080").await?;
     axum::serve(listener, app).with_graceful_shutdown(stopped()).await
+}
+
+/// Before the process ends, and only then.
+fn explain(name: &str) {
+    eprintln!("{name} is not set");
 }
 
 /// For whoever started it in a terminal.
