@@ -81,7 +81,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         }
         let named: Vec<(Node<'_>, Address)> = branches.into_iter().filter_map(|branch| named(branch)).collect();
         let different: BTreeSet<&str> = named.iter().map(|(_, address)| address.authority.as_str()).collect();
-        if different.len() < 2 || !named.iter().any(|(_, address)| address.moves()) || is_default(decision) {
+        if different.len() < 2 || !named.iter().any(|(_, address)| address.moves()) {
             continue;
         }
         let Some(service) = workspace.run_by(decision) else { continue };
@@ -160,17 +160,18 @@ fn is_environment(name: &str) -> bool {
     words(name).first().is_some_and(|word| ENVIRONMENTS.contains(&word.as_str()))
 }
 
-/// The first address with a scheme in a branch, written out or as a constant.
+/// The first address with a scheme in a branch, written out or as a constant, that is no default.
 fn named(branch: Node<'_>) -> Option<(Node<'_>, Address)> {
     let found = |node: Node<'_>| {
         let text = node.text().or_else(|| node.constant()?.text())?;
         address(text).filter(|address| !address.scheme.is_empty())
     };
-    branch.descendants().find_map(|node| Some((node, found(node)?)))
+    branch.descendants().find_map(|node| Some((node, found(node).filter(|_| !is_default(node))?)))
 }
 
-fn is_default(decision: Node<'_>) -> bool {
-    decision.ancestors().any(|node| {
+/// Whether a setting wins over it.
+fn is_default(address: Node<'_>) -> bool {
+    address.ancestors().any(|node| {
         let name = node.last_name();
         matches!(node.kind(), ExprKind::Call { .. } | ExprKind::Method { .. })
             && name.is_some_and(|name| DEFAULTS.contains(&name))

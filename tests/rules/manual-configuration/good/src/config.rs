@@ -24,6 +24,13 @@ pub fn addresses(environment: &str) -> Vec<&'static str> {
         _ => "http://stock.staging.svc:8080".to_owned(),
     });
     tracing::info!(stock);
+    let mailer = std::env::var("MAILER_URL");
+    let mailer = if is_production(environment) {
+        mailer.unwrap_or_else(|_| "http://mailer.prod.svc:8025".to_owned())
+    } else {
+        mailer.unwrap_or_else(|_| "http://localhost:8025".to_owned())
+    };
+    tracing::info!(mailer);
     // No environment is asked for.
     let region = match environment {
         "eu" => "http://rates.eu.svc:8080",
