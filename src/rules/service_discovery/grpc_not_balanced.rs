@@ -93,10 +93,10 @@ fn hosts(workspace: &Workspace, service: &Service, made: Node<'_>) -> Vec<(Strin
     let mut found = Vec::new();
     let variables = variables(workspace, service);
     for node in sources(service, made) {
-        let (name, is_setting) = match (node.kind(), node.text()) {
+        let (name, may_have_prefix) = match (node.kind(), node.text()) {
             (ExprKind::Field { name, .. }, _) => (&**name, true),
             (ExprKind::Path(_), _) => match node.variable().filter(|name| is_part(node, name)) {
-                Some(name) => (name, true),
+                Some(name) => (name, false),
                 None => continue,
             },
             (_, Some(text)) => (text, false),
@@ -107,7 +107,7 @@ fn hosts(workspace: &Workspace, service: &Service, made: Node<'_>) -> Vec<(Strin
         let wanted = name.to_ascii_uppercase();
         let is_it = |variable: &&Given<'_>| {
             let variable = variable.name.to_ascii_uppercase();
-            variable == wanted || is_setting && wanted.contains('_') && variable.ends_with(&format!("_{wanted}"))
+            variable == wanted || may_have_prefix && wanted.contains('_') && variable.ends_with(&format!("_{wanted}"))
         };
         for variable in variables.iter().filter(is_it) {
             found.extend(address(variable.value).map(|address| (address.host, Some(variable.at))));
