@@ -62,7 +62,7 @@ impl<'w> Node<'w> {
 
     /// Where the workspace's own function that is called here reads the parameter that `held` is passed as. `None` when
     /// what is called is not of the workspace, or not known.
-    fn parameter_of(self, held: Node<'w>) -> Option<Vec<Node<'w>>> {
+    pub fn parameter_of(self, held: Node<'w>) -> Option<Vec<Node<'w>>> {
         let position = self.arguments().position(|argument| argument.id == held.id)?;
         let definition = match self.kind() {
             ExprKind::Call { .. } => self.definition(),
@@ -85,6 +85,21 @@ impl<'w> Node<'w> {
             Definition::Type(ty) => Some(self.workspace.field_uses(ty, &position.to_string())),
             _ => None,
         }
+    }
+
+    /// What calls hand to the function for the parameter that this name is; nothing for other names.
+    pub fn given(self) -> Vec<Node<'w>> {
+        let (Some(name), Some(function)) = (self.variable(), self.function()) else { return Vec::new() };
+        let parameters = &self.workspace.function(function).parameters;
+        let position = parameters.iter().position(|parameter| parameter.name.as_deref() == Some(name));
+        let Some(position) = position.filter(|_| self.binding().is_none()) else { return Vec::new() };
+        let has_self = parameters.first().is_some_and(|first| first.name.as_deref() == Some("self"));
+        let calls = self.workspace.results_of(function).into_iter().filter(|call| call.ships());
+        let argument = |call: Node<'w>| {
+            let position = if has_self && call.method().is_some() { position.checked_sub(1) } else { Some(position) };
+            call.arguments().nth(position?)
+        };
+        calls.filter_map(argument).collect()
     }
 
     /// Where handlers read what an axum router is given as its state here: the functions whose names stand in the chain that ends
@@ -113,7 +128,7 @@ impl<'w> Node<'w> {
     }
 
     /// Where the constant or static is read whose value this is a part of.
-    fn constant_uses(self) -> Vec<Node<'w>> {
+    pub fn constant_uses(self) -> Vec<Node<'w>> {
         if self.function().is_some() {
             return Vec::new();
         }
@@ -124,6 +139,25 @@ impl<'w> Node<'w> {
         // Constants are known by name alone: only code that can see this one means it.
         let sees = |place: &Node<'_>| place.crates().any(|krate| self.crates().any(|own| names.reach(krate).contains(&own)));
         graph.places(self.workspace, &Target::Constant(constant.name)).filter(sees).collect()
+    }
+
+    /// The value of the constant or static that this path names: one of its own file, else the only one of that name that its
+    /// crate sees.
+    pub fn constant(self) -> Option<Node<'w>> {
+        let ExprKind::Path(path) = self.kind() else { return None };
+        let Workspace { graph, names, rust, .. } = self.workspace;
+        let known = graph.constants_named(path.last()?);
+        let own: Vec<_> = known.iter().filter(|(file, _)| *file == self.file).collect();
+        let seen = || {
+            let reached: Vec<_> = self.crates().flat_map(|krate| names.reach(krate)).collect();
+            let is_seen = |(file, index): &&(RustIndex, usize)| {
+                let modules = names.modules_of(*file, rust[*file].constants[*index].module).iter();
+                modules.into_iter().any(|&module| reached.contains(&names.modules[module].krate))
+            };
+            known.iter().filter(is_seen).collect()
+        };
+        let [(file, index)] = (if own.is_empty() { seen() } else { own })[..] else { return None };
+        Some(Node { workspace: self.workspace, file: *file, id: rust[*file].constants[*index].value? })
     }
 }
 

@@ -164,6 +164,9 @@ fn values_flow() {
         ("awaited", "Client::builder().connect().await?.call();", "connect call"),
         ("if let", "if let Ok(b) = Client::builder() { b.timeout(t); }", "timeout"),
         ("wrapped", "let c = Arc::new(Client::builder()); c.get();", "get"),
+        ("a part of a tuple", "let (n, b) = (1, Client::builder()); n.other(); b.timeout(t);", "timeout"),
+        ("a named closure", "let b = || Client::builder(); b().timeout(t);", "timeout"),
+        ("a named closure, handed on", "let b = || Client::builder(); CELL.get_or_init(b).timeout(t);", "timeout"),
     ] {
         let main = format!("use reqwest::Client; async fn main() {{ {body} }}");
         assert_eq!(methods_after(&main).join(" "), methods, "{why}: {body}");

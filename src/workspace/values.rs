@@ -1,7 +1,7 @@
 //! Following a value inside a function: where it comes from, and where it goes.
 
 use super::query::{Node, Step, hands_on};
-use super::rust::{ExprId, ExprKind, Literal};
+use super::rust::{ExprId, ExprKind, Literal, Name};
 use super::types::TRANSPARENT;
 
 impl<'w> Node<'w> {
@@ -58,13 +58,10 @@ impl<'w> Node<'w> {
                     steps.extend(parent.function().map(|function| (Step::Returned(function), node)));
                     return;
                 }
-                ExprKind::Let { names, value, .. } => {
-                    if *value == Some(node.id) {
-                        for name in names {
-                            for used in parent.later_uses(name) {
-                                used.flow_into(steps, seen, through);
-                            }
-                        }
+                // `let client = Client::new();`, `let (client, url) = (Client::new(), url);`
+                ExprKind::Let { .. } | ExprKind::Other(_) => {
+                    for used in node.uses() {
+                        used.flow_into(steps, seen, through);
                     }
                     return;
                 }
@@ -89,7 +86,22 @@ impl<'w> Node<'w> {
                         node = call;
                         continue;
                     }
-                    _ => return,
+                    // `let connect = || client; cell.get_or_init(connect); connect()`
+                    _ => {
+                        for used in parent.uses() {
+                            match used.parent() {
+                                Some(call) if matches!(call.kind(), ExprKind::Call { callee, .. } if *callee == used.id) => {
+                                    call.flow_into(steps, seen, through);
+                                }
+                                Some(call) if calls_for_value(call) => {
+                                    steps.push((Step::Argument(call), used));
+                                    call.flow_into(steps, seen, through);
+                                }
+                                _ => {}
+                            }
+                        }
+                        return;
+                    }
                 },
                 ExprKind::Match { on, arms } => {
                     if *on == node.id {
@@ -116,6 +128,26 @@ impl<'w> Node<'w> {
                 _ => return,
             }
             node = parent;
+        }
+    }
+
+    /// Where this value is read by the name that a `let` gives it, alone or as one part of a tuple.
+    pub fn uses(self) -> Vec<Node<'w>> {
+        let Some(parent) = self.parent() else { return Vec::new() };
+        match parent.kind() {
+            ExprKind::Let { names, value, .. } if *value == Some(self.id) => {
+                names.iter().flat_map(|name| parent.later_uses(name)).collect()
+            }
+            ExprKind::Other(parts) => match parent.parent().map(|binding| (binding, binding.kind())) {
+                Some((binding, ExprKind::Let { names, value, .. }))
+                    if *value == Some(parent.id) && names.len() == parts.len() =>
+                {
+                    let name = parts.iter().position(|part| *part == self.id).map(|position| &names[position]);
+                    name.map(|name| binding.later_uses(name)).unwrap_or_default()
+                }
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
         }
     }
 
@@ -177,8 +209,7 @@ impl<'w> Node<'w> {
                     let statement = ancestor.with(*id);
                     match statement.kind() {
                         ExprKind::Let { names, value, .. } if names.iter().any(|bound| &**bound == name) => {
-                            // A pattern takes the value apart: what a part is, we do not know.
-                            return value.filter(|_| names.len() == 1).map(|value| statement.with(value));
+                            return bound(statement.with((*value)?), names, name);
                         }
                         ExprKind::Assign { left, right } if statement.with(*left).variable() == Some(name) => {
                             return Some(statement.with(*right));
@@ -190,6 +221,18 @@ impl<'w> Node<'w> {
             inner = ancestor;
         }
         None
+    }
+}
+
+/// What one of the names of a `let` stands for: all of the value, or its part of a tuple. What other patterns take apart is not known.
+fn bound<'w>(value: Node<'w>, names: &[Name], name: &str) -> Option<Node<'w>> {
+    match value.kind() {
+        _ if names.len() == 1 => Some(value),
+        ExprKind::Other(parts) if parts.len() == names.len() => {
+            let position = names.iter().position(|bound| **bound == *name)?;
+            Some(value.with(parts[position]))
+        }
+        _ => None,
     }
 }
 

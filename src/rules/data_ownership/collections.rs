@@ -62,6 +62,8 @@ const OPENS: &[&str] = &[
     "read",
     "borrow",
     "borrow_mut",
+    // Of a lock, whether or not it is poisoned.
+    "unwrap_or_else",
     "get_ref",
     "get_mut",
     "entry",

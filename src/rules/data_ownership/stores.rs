@@ -184,7 +184,8 @@ pub fn mounted_maps<'w>(
     of_container.filter_map(|(_, map)| map.get("name")?.as_str()).flat_map(|name| maps_named(workspace, object, name))
 }
 
-fn maps_named<'w>(workspace: &'w Workspace, object: &'w Object, name: &'w str) -> impl Iterator<Item = &'w Object> {
+/// ConfigMaps of that name that stand in the namespace of an object.
+pub fn maps_named<'w>(workspace: &'w Workspace, object: &'w Object, name: &'w str) -> impl Iterator<Item = &'w Object> {
     let namespace = |object: &Object| object.namespace.as_ref().map(|namespace| namespace.value.clone());
     let is_it =
         move |map: &&Object| map.kind.value == "ConfigMap" && map.name.value == name && namespace(map) == namespace(object);

@@ -41,7 +41,8 @@ declare_rule! {
     /// ## Source
     /// async-nats 0.45 `src/options.rs` (`retry_on_initial_connect: false`); lapin 4.12 `src/connection_properties.rs` ("no retry by default"), 2.5
     /// `src/connection.rs`; tonic 0.14 `src/transport/channel/endpoint.rs`; sqlx-core 0.8 `src/pool/inner.rs` ("an IO error while connecting is
-    /// assumed to be the system starting up"); bb8 0.9 `src/api.rs` (`retry_connection: true`); redis 1.8 `src/aio/connection_manager.rs`.
+    /// assumed to be the system starting up"); bb8 0.9 `src/api.rs` (`retry_connection: true`); redis 1.8 `src/aio/connection_manager.rs`;
+    /// scylla 1.9 `src/cluster/worker.rs`.
     "startup-needs-dependency", "MSVC105", Practice::DesignForFailure, Level::Warn, Tier::Pedantic, Check::Service(check)
 }
 
@@ -71,6 +72,9 @@ const BY_METHOD: &[(&str, &[&str], &str)] = &[
         &["get_connection", "get_async_connection", "get_multiplexed_async_connection", "get_multiplexed_tokio_connection"],
         "Redis",
     ),
+    ("scylla::client::session_builder::SessionBuilder::new", &["build"], "the database"),
+    ("scylla::transport::session_builder::SessionBuilder::new", &["build"], "the database"),
+    ("scylla::SessionBuilder::new", &["build"], "the database"),
 ];
 /// Settings with which a library tries again by itself.
 const TRIES_AGAIN: &[&str] = &["retry_on_initial_connect", "enable_auto_recover", "with_backoff", "configure_backoff"];
@@ -98,10 +102,14 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
         }
     }
     for client in grpc::clients(workspace).into_iter().filter(|client| !client.is_local()) {
-        // The generated `OrdersClient::connect`, or an endpoint's.
-        let eager = std::iter::once(client.made).chain(client.methods).filter(|call| call.last_name() == Some("connect"));
+        // The generated `OrdersClient::connect`, with an address or an endpoint, or an endpoint's own.
+        let is_clients = |call: &Node<'_>| matches!(call.path(), Some([.., owner, _]) if owner.ends_with("Client"));
+        let calls = std::iter::once(client.made).chain(client.methods).chain(client.given.into_iter().filter(is_clients));
+        let eager = calls.filter(|call| call.last_name() == Some("connect"));
         connects.extend(eager.map(|call| (call, "another service")));
     }
+    connects.sort_by_key(|(call, _)| call.order());
+    connects.dedup_by_key(|(call, _)| call.order());
     for (call, what) in connects {
         if !workspace.runs(service, call) || tries_again(call) || !ends_start(workspace, service, call, MAX_DEPTH) {
             continue;
@@ -141,26 +149,82 @@ fn tries_again(call: Node<'_>) -> bool {
 
 /// Whether the failure of a call certainly ends the process before it serves: it is given on, or panics, all the way up to `main`.
 fn ends_start(workspace: &Workspace, service: &Service, call: Node<'_>, depth: usize) -> bool {
-    let awaited = call.parent().filter(|parent| matches!(parent.kind(), ExprKind::Await(_))).unwrap_or(call);
-    let (Some(function), Some(depth), false) = (call.function(), depth.checked_sub(1), is_repeated(call)) else { return false };
-    let panics = unwrapped(awaited).is_some_and(|taken| taken.method().is_some());
-    if !panics && unwrapped(awaited).is_none() && !is_result(awaited) {
+    let Some(depth) = depth.checked_sub(1) else { return false };
+    let outcomes = outcomes(call, depth);
+    !outcomes.is_empty()
+        && outcomes.into_iter().all(|outcome| {
+            let (Some(function), false) = (outcome.function(), is_repeated(outcome)) else { return false };
+            let taken = unwrapped(outcome);
+            let panics = taken.is_some_and(|taken| taken.method().is_some());
+            let given_on = taken.is_some() || is_result(outcome) || is_main(workspace, function) && ends_body(outcome);
+            given_on && leads_to_end(workspace, service, function, panics, depth)
+        })
+}
+
+/// Where the result of a call is at hand: what awaits it, here or in the function that it is handed to; else the call itself.
+fn outcomes(call: Node<'_>, depth: usize) -> Vec<Node<'_>> {
+    let (Some(parent), Some(depth)) = (call.parent(), depth.checked_sub(1)) else { return vec![call] };
+    let blocks_on = |taker: Node<'_>| taker.last_name() == Some("block_on") && taker.arguments().any(|held| held.id == call.id);
+    let by_name: Vec<Node<'_>> = match parent.kind() {
+        ExprKind::Await(_) => return vec![parent],
+        ExprKind::Call { .. } | ExprKind::Method { .. } if blocks_on(parent) => return vec![parent],
+        // `select! { started = start => … }`
+        ExprKind::Macro { path, arguments } if path.last().is_some_and(|name| &**name == "select") => {
+            let arm = arguments.iter().skip_while(|id| **id != call.id).nth(1).map(|arm| parent.with(*arm));
+            return match arm.map(|arm| (arm, arm.kind())) {
+                Some((arm, ExprKind::Arm { names, body, .. })) if names.len() == 1 => {
+                    arm.with(*body).descendants().filter(|node| node.variable() == Some(&*names[0])).collect()
+                }
+                _ => Vec::new(),
+            };
+        }
+        ExprKind::Call { .. } | ExprKind::Method { .. } => parent.parameter_of(call).unwrap_or_default(),
+        _ => call.uses(),
+    };
+    let found: Vec<Node<'_>> = by_name.into_iter().flat_map(|used| outcomes(used, depth)).collect();
+    if found.is_empty() { vec![call] } else { found }
+}
+
+fn is_main(workspace: &Workspace, function: FunctionRef) -> bool {
+    let item = workspace.function(function);
+    &*item.name == "main" && item.owner.is_none()
+}
+
+/// Whether nothing is left to do after this: it stands in the last statement of its function, which awaits nothing else, and nothing
+/// such as `.ok()` makes something else of it.
+fn ends_body(outcome: Node<'_>) -> bool {
+    if outcome.parent().is_some_and(|parent| parent.method().is_some()) {
         return false;
     }
-    leads_to_end(workspace, service, function, panics, depth)
+    let (mut inner, mut statement) = (outcome, outcome);
+    for ancestor in outcome.ancestors() {
+        if let ExprKind::Block(statements) = ancestor.kind() {
+            if statements.last() != Some(&inner.id) {
+                return false;
+            }
+            statement = inner;
+        }
+        inner = ancestor;
+    }
+    let awaited = |node: Node<'_>| node.descendants().filter(|part| matches!(part.kind(), ExprKind::Await(_))).count();
+    awaited(statement) == awaited(outcome)
 }
 
 fn leads_to_end(workspace: &Workspace, service: &Service, function: FunctionRef, panics: bool, depth: usize) -> bool {
     let item = workspace.function(function);
-    if has_word(&item.name, REPEATS) {
+    if repeats(&item.name) {
         return false;
     }
-    if &*item.name == "main" && item.owner.is_none() {
+    if is_main(workspace, function) {
         let binary = workspace.binary(service);
         return workspace.crates_of(function).any(|krate| Some(krate) == binary);
     }
-    // `let pool = pool().await?;`: what is called so afterwards is the value.
-    let is_value = |place: &Node<'_>| place.binding().is_some();
+    // `let pool = pool().await?;`: what is called so afterwards is the value. So is a parameter of that name.
+    let is_parameter = |place: &Node<'_>| {
+        let parameters = place.function().map(|function| &workspace.function(function).parameters);
+        place.variable().is_some_and(|name| parameters.into_iter().flatten().any(|known| known.name.as_deref() == Some(name)))
+    };
+    let is_value = |place: &Node<'_>| place.binding().is_some() || is_parameter(place);
     let places = workspace.graph.places(workspace, &Target::Function(function)).filter(|place| !is_value(place));
     let calls = places.filter_map(|place| if matches!(place.kind(), ExprKind::Path(_)) { place.parent() } else { Some(place) });
     let mut calls = calls.filter(|call| workspace.runs(service, *call)).peekable();
@@ -200,14 +264,18 @@ fn is_result(awaited: Node<'_>) -> bool {
     true
 }
 
+/// `wait_until_ready`, `connect_with_retry`; not `serve_until`, which serves until it is told to stop.
+fn repeats(name: &str) -> bool {
+    let rest = ["serve_until", "run_until"].iter().find_map(|serving| name.strip_prefix(serving));
+    has_word(rest.unwrap_or(name), REPEATS)
+}
+
 /// Whether a loop or a call named for it repeats this, or it runs where a failure does not end `main`: in a task, a closure.
 fn is_repeated(call: Node<'_>) -> bool {
     let above = |node: Node<'_>| match node.kind() {
         ExprKind::Loop(_) | ExprKind::While { .. } | ExprKind::For { .. } | ExprKind::Closure { .. } => true,
         ExprKind::Async(_) => node.parent().and_then(Node::last_name) != Some("block_on"),
-        ExprKind::Call { .. } | ExprKind::Method { .. } | ExprKind::Macro { .. } => {
-            node.last_name().is_some_and(|name| has_word(name, REPEATS))
-        }
+        ExprKind::Call { .. } | ExprKind::Method { .. } | ExprKind::Macro { .. } => node.last_name().is_some_and(repeats),
         _ => false,
     };
     call.ancestors().any(above)

@@ -58,6 +58,9 @@ pub const SETUP: &[&str] = &[
     "get_mut",
 ];
 
+/// What waits for the futures that it is given.
+const AWAITS: &[&str] = &["timeout", "timeout_at", "join", "try_join", "select"];
+
 /// A client, as far as it could be followed.
 pub struct Client<'w> {
     /// The call that makes it, or its endpoint.
@@ -157,12 +160,16 @@ impl<'w> Client<'w> {
         self.methods.iter().any(|method| method.method().is_some_and(|name| name.starts_with("connect_with_connector")))
     }
 
-    /// Calls made with the client: awaited methods of it.
+    /// Calls made with the client: methods of it that are awaited, also in a timeout or beside others.
     pub fn calls(&self) -> impl Iterator<Item = Node<'w>> {
         let awaited = |call: &Node<'w>| {
             let parent = call.parent();
             let is_setup = call.method().is_none_or(|name| SETUP.contains(&name) || hands_on(name) || name == "ready");
-            let awaited = parent.is_some_and(|parent| matches!(parent.kind(), ExprKind::Await(_) | ExprKind::Method { .. }));
+            let awaited = parent.is_some_and(|parent| match parent.kind() {
+                ExprKind::Await(_) | ExprKind::Method { .. } => true,
+                ExprKind::Call { .. } | ExprKind::Macro { .. } => parent.last_name().is_some_and(|name| AWAITS.contains(&name)),
+                _ => false,
+            });
             !is_setup && awaited && call.arguments().count() == 1
         };
         self.methods.iter().copied().filter(awaited)

@@ -1,13 +1,13 @@
 //! Whether a service has a guard of some kind anywhere, and whether all that could be one was seen.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::layers::APPLY;
 use crate::workspace::http::Served;
 use crate::workspace::manifest::DependencyKind;
-use crate::workspace::names::{CrateId, Definition};
+use crate::workspace::names::{CrateId, Definition, RustIndex};
 use crate::workspace::query::Node;
-use crate::workspace::rust::ExprKind;
+use crate::workspace::rust::{ExprKind, Name, Type, TypeKind, Use};
 use crate::workspace::{Service, Workspace};
 
 /// Crates whose middleware is known: none of it limits how much comes in or goes out, unless its name says so.
@@ -91,23 +91,36 @@ pub fn is_named(workspace: &Workspace, service: &Service, words: &[&str]) -> boo
     // The same few names come again and again.
     let mut known: HashMap<&str, bool> = HashMap::new();
     let mut has = |name| *known.entry(name).or_insert_with(|| has(name));
-    // What is in scope, and what statics are.
-    for facts in reach.files().iter().map(|file| &workspace.rust[*file]) {
-        let imported = facts.uses.iter().any(|import| import.path.iter().any(|name| has(name)));
-        if imported || facts.constants.iter().any(|constant| has(&constant.name) || constant.ty.path.iter().any(|name| has(name)))
-        {
+    // What is in scope, and what statics are. What a file imports for functions that this service does not call is not there.
+    let mut imported: BTreeSet<(RustIndex, Name)> = BTreeSet::new();
+    for &file in reach.files() {
+        let facts = &workspace.rust[file];
+        for import in facts.uses.iter().filter(|import| import.path.iter().any(|name| has(name))) {
+            // In macros among the items (`lazy_static!`) not every name is seen.
+            if !facts.item_macros.is_empty() || !is_named_where_used(workspace, file, import) {
+                return true;
+            }
+            imported.insert((file, import.name));
+        }
+        if facts.constants.iter().any(|constant| has(&constant.name) || constant.ty.path.iter().any(|name| has(name))) {
             return true;
         }
     }
     for &function in reach.functions() {
         let item = workspace.function(function);
-        if has(&item.name) || item.owner.iter().flat_map(|owner| owner.iter()).any(|name| has(name)) {
+        let is_imported = |path: &[Name]| path.first().is_some_and(|name| imported.contains(&(function.file, *name)));
+        let mut types = item.parameters.iter().map(|parameter| &parameter.ty).chain(&item.returns);
+        if has(&item.name)
+            || item.owner.iter().flat_map(|owner| owner.iter()).any(|name| has(name))
+            || types.any(|ty| names(ty, &is_imported))
+            || workspace.outline(function).is_some_and(|outline| outline.paths.iter().any(|path| is_imported(path)))
+        {
             return true;
         }
         for node in workspace.body(function).into_iter().flat_map(Node::descendants) {
             let found = match node.kind() {
                 ExprKind::Path(path) | ExprKind::Macro { path, .. } | ExprKind::Struct { path, .. } => {
-                    path.iter().any(|name| has(name))
+                    is_imported(path) || path.iter().any(|name| has(name))
                 }
                 ExprKind::Method { name, .. } | ExprKind::Field { name, .. } => has(name),
                 _ => false,
@@ -118,6 +131,21 @@ pub fn is_named(workspace: &Workspace, service: &Service, words: &[&str]) -> boo
         }
     }
     false
+}
+
+/// Whether a written type, or an argument of it, is such a path.
+fn names(ty: &Type, is_it: &dyn Fn(&[Name]) -> bool) -> bool {
+    is_it(&ty.path) || ty.arguments.iter().any(|argument| names(argument, is_it))
+}
+
+/// Whether code that uses an import writes its name: not so for traits, whose methods are called, and for what is not of the workspace.
+fn is_named_where_used(workspace: &Workspace, file: RustIndex, import: &Use) -> bool {
+    let Some(&module) = workspace.names.modules_of(file, import.module).first() else { return false };
+    match workspace.names.resolve(&workspace.rust, module, &[import.name], None) {
+        Definition::Type(ty) => !matches!(ty.get(&workspace.rust).kind, TypeKind::Trait),
+        Definition::Function(_) | Definition::Module(_) => true,
+        _ => false,
+    }
 }
 
 /// Whether something is put around requests whose code was not seen: a company's middleware, a parameter.

@@ -37,6 +37,10 @@ const INTERNAL: &[&str] = &[
     ".intranet",
     ".consul",
     ".localdomain",
+    // Names of Kubernetes with their namespace: `inventory.staging`.
+    ".prod",
+    ".production",
+    ".staging",
 ];
 /// Ports of agents that run beside a service, on the same host by design: Dapr, Envoy and Istio, OTLP and Jaeger agents, StatsD,
 /// Datadog, Consul, Vault, the AWS daemon.
@@ -112,6 +116,7 @@ mod tests {
             ("http://inventory:8080/v1/items", Some(("inventory:8080", true))),
             ("http://inventory:{port}/v1", Some(("inventory:{port}", true))),
             ("https://orders.shop.svc.cluster.local", Some(("orders.shop.svc.cluster.local", true))),
+            ("http://inventory.staging:8080", Some(("inventory.staging:8080", true))),
             ("http://10.0.3.7:9000", Some(("10.0.3.7:9000", true))),
             ("postgres://shop:secret@db:5432/shop", Some(("db:5432", true))),
             ("broker:9092,other:9092", Some(("broker:9092", true))),

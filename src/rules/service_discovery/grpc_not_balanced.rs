@@ -1,13 +1,14 @@
 use super::address::address;
 use crate::declare_rule;
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
+use crate::rules::containers::variables::{Given, variables};
 use crate::rules::containers::workloads::{self, Workload};
 use crate::rules::resiliency_patterns::grpc;
 use crate::service::Protocol;
 use crate::workspace::kubernetes::Object;
+use crate::workspace::names::Definition;
 use crate::workspace::query::Node;
-use crate::workspace::rust::ExprKind;
-use crate::workspace::variables::Variable;
+use crate::workspace::rust::{ExprKind, TypeKind};
 use crate::workspace::{Location, Service, Workspace};
 
 declare_rule! {
@@ -35,7 +36,8 @@ declare_rule! {
     /// Or a mesh, whose proxies balance calls.
     ///
     /// ## Not reported when
-    /// - the address of the channel is not known: it is no literal, and no variable that the client's code names and a manifest of the service sets;
+    /// - the address of the channel is not known: it is no literal, and no variable that the client's code names and a manifest of the service
+    ///   sets, in the pod, in a ConfigMap or among a kustomization's literals;
     /// - no Service of that name selects a Deployment that certainly runs as several pods, in Kubernetes manifests of this tree;
     /// - what answers there is a service of this workspace that speaks something else;
     /// - the Service is headless (`clusterIP: None`), or an ExternalName;
@@ -89,42 +91,51 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
 /// Hosts that a channel may go to: written down where it is made, or in a variable of a manifest that the same code names.
 fn hosts(workspace: &Workspace, service: &Service, made: Node<'_>) -> Vec<(String, Option<Location>)> {
     let mut found = Vec::new();
-    for node in sources(made) {
-        let name = match node.kind() {
-            ExprKind::Field { name, .. } => name.to_string(),
-            _ => match node.text() {
-                Some(text) => text.to_owned(),
+    let variables = variables(workspace, service);
+    for node in sources(service, made) {
+        let (name, may_have_prefix) = match (node.kind(), node.text()) {
+            (ExprKind::Field { name, .. }, _) => (&**name, true),
+            (ExprKind::Path(_), _) => match node.variable().filter(|name| is_part(node, name)) {
+                Some(name) => (name, false),
                 None => continue,
             },
+            (_, Some(text)) => (text, false),
+            _ => continue,
         };
-        found.extend(address(&name).map(|address| (address.host, None)));
-        for (object, container) in workspace.containers_of(service) {
-            // `BILLING_URL` where the code reads it, or `config.billing_url`, with any prefix; `config.url` may be any.
-            let is_it = |variable: &&Variable| {
-                let (variable, name) = (variable.name.to_ascii_uppercase(), name.to_ascii_uppercase());
-                variable == name
-                    || name.contains('_')
-                        && matches!(node.kind(), ExprKind::Field { .. })
-                        && variable.ends_with(&format!("_{name}"))
-            };
-            for variable in container.environment.iter().filter(is_it) {
-                let host = variable.value.as_deref().and_then(address);
-                found.extend(host.map(|address| (address.host, Some(Location::new(object.file, variable.span)))));
-            }
+        found.extend(address(name).map(|address| (address.host, None)));
+        // `BILLING_URL` where the code reads it, or `config.billing_url`, with any prefix; `config.url` may be any.
+        let wanted = name.to_ascii_uppercase();
+        let is_it = |variable: &&Given<'_>| {
+            let variable = variable.name.to_ascii_uppercase();
+            variable == wanted || may_have_prefix && wanted.contains('_') && variable.ends_with(&format!("_{wanted}"))
+        };
+        for variable in variables.iter().filter(is_it) {
+            found.extend(address(variable.value).map(|address| (address.host, Some(variable.at))));
         }
     }
     found
 }
 
-/// What the address is made of: the arguments, and what local names among them were bound to.
-fn sources<'w>(made: Node<'w>) -> Vec<Node<'w>> {
+/// A parameter, or what a pattern takes out of settings: `let Settings { billing_url, .. } = settings;`.
+fn is_part(node: Node<'_>, name: &str) -> bool {
+    node.binding().is_none_or(|value| match value.ty() {
+        Definition::Type(ty) => match &ty.get(&node.workspace.rust).kind {
+            TypeKind::Struct(fields) => fields.iter().any(|field| *field.name == *name),
+            _ => false,
+        },
+        _ => false,
+    })
+}
+
+/// What the address is made of: the arguments, and what names among them were bound to, stand for, or are given by callers.
+fn sources<'w>(service: &Service, made: Node<'w>) -> Vec<Node<'w>> {
     let mut found: Vec<Node<'w>> = Vec::new();
     let mut open: Vec<Node<'w>> = made.arguments().collect();
     while let Some(node) = open.pop().filter(|_| found.len() < 100) {
         for part in node.descendants() {
-            open.extend(
-                part.binding().filter(|value| !found.iter().any(|known| known.file == value.file && known.id == value.id)),
-            );
+            let given = part.given().into_iter().filter(|argument| part.workspace.runs(service, *argument));
+            let from = part.binding().or_else(|| part.constant()).into_iter().chain(given);
+            open.extend(from.filter(|value| !found.iter().any(|known| known.file == value.file && known.id == value.id)));
             found.push(part);
         }
     }

@@ -31,7 +31,8 @@ declare_rule! {
     /// with the value in each environment's own manifest or file of settings (`config`, `figment`: defaults, then a file, then variables).
     ///
     /// ## Not reported when
-    /// - the decision does not ask for an environment by name (`production`, `staging`, `dev`, …, as a text or a variant);
+    /// - the decision, or the table, does not ask for an environment by name (`production`, `staging`, `dev`, …, as a text or a variant, or
+    ///   `is_production`);
     /// - fewer than two of its branches name different addresses with a scheme, or all that they name are public hosts: sandbox and production of
     ///   another company's API;
     /// - it is only the default of a setting: inside `unwrap_or(…)`, `unwrap_or_else(…)`, `or_else(…)`, `map_or(…)`;
@@ -69,7 +70,8 @@ const DEFAULTS: &[&str] =
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let has_scheme = |text: &str| address(text).is_some_and(|address| !address.scheme.is_empty());
     let mut seen = BTreeSet::new();
-    for decision in workspace.texts(has_scheme).flat_map(Node::ancestors) {
+    let written = workspace.texts(has_scheme).flat_map(|text| std::iter::once(text).chain(text.constant_uses()));
+    for decision in written.flat_map(Node::ancestors) {
         if !seen.insert((decision.file, decision.id)) {
             continue;
         }
@@ -79,7 +81,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         }
         let named: Vec<(Node<'_>, Address)> = branches.into_iter().filter_map(|branch| named(branch)).collect();
         let different: BTreeSet<&str> = named.iter().map(|(_, address)| address.authority.as_str()).collect();
-        if different.len() < 2 || !named.iter().any(|(_, address)| address.moves()) || is_default(decision) {
+        if different.len() < 2 || !named.iter().any(|(_, address)| address.moves()) {
             continue;
         }
         let Some(service) = workspace.run_by(decision) else { continue };
@@ -123,15 +125,34 @@ fn branches(decision: Node<'_>) -> Vec<Node<'_>> {
             bodies.collect()
         }
         ExprKind::If { condition, then, otherwise: Some(otherwise) } => {
-            let asks = |node: Node<'_>| {
-                let called = node.method().and_then(|name| name.strip_prefix("is_")).is_some_and(is_environment);
-                called || node.text().is_some_and(is_environment)
-            };
-            let asked = decision.with(*condition).descendants().any(asks);
+            let asked = decision.with(*condition).descendants().any(asks_for_one);
             if asked { vec![decision.with(*then), decision.with(*otherwise)] } else { Vec::new() }
+        }
+        // `[("staging", "http://…"), ("production", "http://…")]`
+        ExprKind::Other(rows) => {
+            let named = rows.iter().filter_map(|row| match decision.with(*row).kind() {
+                ExprKind::Other(parts) => match &parts[..] {
+                    [key, value] if decision.with(*key).text().is_some_and(is_environment) => Some(decision.with(*value)),
+                    _ => None,
+                },
+                _ => None,
+            });
+            named.collect()
         }
         _ => Vec::new(),
     }
+}
+
+/// `"production"`, `Environment::Production`, `is_production()`, `settings.is_production`.
+fn asks_for_one(node: Node<'_>) -> bool {
+    let name = match node.kind() {
+        ExprKind::Field { name, .. } => Some(&**name),
+        _ => node.last_name(),
+    };
+    let is_variant =
+        matches!(node.kind(), ExprKind::Path(path) if path.len() > 1 && path.last().is_some_and(|name| is_environment(name)));
+    let asked = name.and_then(|name| name.strip_prefix("is_")).is_some_and(is_environment);
+    asked || is_variant || node.text().is_some_and(is_environment)
 }
 
 /// `production`, `Environment::Prod`, `PROD_EU`.
@@ -139,14 +160,18 @@ fn is_environment(name: &str) -> bool {
     words(name).first().is_some_and(|word| ENVIRONMENTS.contains(&word.as_str()))
 }
 
-/// The first address with a scheme in a branch, and not in a decision inside of it.
+/// The first address with a scheme in a branch, written out or as a constant, that is no default.
 fn named(branch: Node<'_>) -> Option<(Node<'_>, Address)> {
-    let found = |node: Node<'_>| node.text().and_then(address).filter(|address| !address.scheme.is_empty());
-    branch.descendants().find_map(|node| Some((node, found(node)?)))
+    let found = |node: Node<'_>| {
+        let text = node.text().or_else(|| node.constant()?.text())?;
+        address(text).filter(|address| !address.scheme.is_empty())
+    };
+    branch.descendants().find_map(|node| Some((node, found(node).filter(|_| !is_default(node))?)))
 }
 
-fn is_default(decision: Node<'_>) -> bool {
-    decision.ancestors().any(|node| {
+/// Whether a setting wins over it.
+fn is_default(address: Node<'_>) -> bool {
+    address.ancestors().any(|node| {
         let name = node.last_name();
         matches!(node.kind(), ExprKind::Call { .. } | ExprKind::Method { .. })
             && name.is_some_and(|name| DEFAULTS.contains(&name))

@@ -7,12 +7,17 @@ use super::servers::Framework;
 use super::{Place, Route, path};
 use crate::workspace::Workspace;
 use crate::workspace::names::{Definition, FunctionRef};
-use crate::workspace::query::Node;
+use crate::workspace::query::{Node, Step};
 use crate::workspace::rust::{Attribute, ExprKind, FunctionId};
 use rustc_hash::FxHashSet as HashSet;
 
 /// Methods that take a path and a handler.
 const ROUTE: &[&str] = &["route", "route_service", "api_route", "api_route_with", "at"];
+
+/// Names in a row that a warp filter is followed through.
+const MAX_BINDINGS: usize = 4;
+/// A filter that is longer is read no further.
+const MAX_PARTS: usize = 2000;
 
 /// Attributes that put a path on a handler, in actix-web, rocket and their kin.
 const VERBS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "options", "trace", "connect", "route", "routes"];
@@ -290,21 +295,18 @@ impl<'w> Finder<'w, '_> {
 
     /// warp spells a path as filters: `warp::path!("v1" / "items" / u64)`, `warp::path("v1").and(warp::path("items"))`.
     fn warp(&mut self) {
-        let mut chains: BTreeSet<Place> = BTreeSet::new();
+        let (mut chains, mut seen) = (BTreeSet::new(), BTreeSet::new());
         for node in self.workspace.named("path") {
-            if !matches!(node.external(), Some("warp::path" | "warp::filters::path::path" | "warp::path::path")) {
-                continue;
+            if matches!(node.external(), Some("warp::path" | "warp::filters::path::path" | "warp::path::path")) {
+                filters_with(node, &mut chains, &mut seen);
             }
-            let chain = std::iter::successors(Some(node), |node| {
-                node.parent().filter(|parent| matches!(parent.kind(), ExprKind::Method { .. }))
-            });
-            let top = chain.take_while(|node| node.method() != Some("or")).last().unwrap_or(node);
-            chains.insert((top.file, top.id));
         }
         for place in chains {
             let chain = self.workspace.node(place);
             let mut path = String::new();
-            for node in chain.descendants() {
+            let mut spelled = Vec::new();
+            parts(chain, MAX_BINDINGS, &mut spelled);
+            for node in spelled {
                 if node.path().and_then(<[_]>::last).is_some_and(|name| &**name == "path")
                     && node.external().is_some_and(|path| path.starts_with("warp::"))
                 {
@@ -331,6 +333,44 @@ impl<'w> Finder<'w, '_> {
                 at: chain.name_at(),
                 function: chain.function(),
             });
+        }
+    }
+}
+
+/// The whole filters that a part of one is in: a part that has a name may be in several.
+fn filters_with(part: Node<'_>, found: &mut BTreeSet<Place>, seen: &mut BTreeSet<Place>) {
+    let goes_on = |call: &Node<'_>| matches!(call.method(), Some("and" | "and_then" | "map" | "then"));
+    let mut open = vec![part];
+    while let Some(part) = open.pop() {
+        let chain = std::iter::successors(Some(part), |node| {
+            node.parent().filter(|parent| matches!(parent.kind(), ExprKind::Method { .. }))
+        });
+        let top = chain.take_while(|node| node.method() != Some("or")).last().unwrap_or(part);
+        if !seen.insert((top.file, top.id)) {
+            continue;
+        }
+        let is_named = top.parent().is_some_and(|parent| matches!(parent.kind(), ExprKind::Let { .. }));
+        let steps = if is_named { top.flow_through(&|_| false) } else { Vec::new() };
+        let uses = steps.into_iter().filter_map(|(step, _)| match step {
+            Step::Method(call) | Step::Argument(call) => Some(call).filter(goes_on),
+            _ => None,
+        });
+        let uses: Vec<Node<'_>> = uses.collect();
+        if uses.is_empty() {
+            found.insert((top.file, top.id));
+        }
+        open.extend(uses);
+    }
+}
+
+/// All of a filter, in order, with what its names were bound to, save alternatives: what stands after these is no one path.
+fn parts<'w>(filter: Node<'w>, depth: usize, found: &mut Vec<Node<'w>>) {
+    let is_one = |value: &Node<'_>| !value.descendants().any(|node| node.method() == Some("or"));
+    for node in filter.descendants() {
+        match node.binding().filter(is_one).zip(depth.checked_sub(1)) {
+            _ if found.len() >= MAX_PARTS => return,
+            Some((value, depth)) => parts(value, depth, found),
+            None => found.push(node),
         }
     }
 }

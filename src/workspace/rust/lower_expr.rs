@@ -298,6 +298,8 @@ fn variant_of(pattern: &syn::Pat) -> Segments {
         // `{ options }`, not `{ options: renamed }`: then the field has another name.
         syn::Pat::Struct(pattern) if pattern.fields.iter().all(|field| field.colon_token.is_none()) => segments(&pattern.path),
         syn::Pat::Path(pattern) => segments(&pattern.path),
+        // A capitalised name is a variant that was imported, or a constant.
+        syn::Pat::Ident(pattern) if pattern.ident.to_string().starts_with(char::is_uppercase) => [name(&pattern.ident)].into(),
         syn::Pat::Guard(pattern) => variant_of(&pattern.pat),
         syn::Pat::Paren(pattern) => variant_of(&pattern.pat),
         syn::Pat::Reference(pattern) => variant_of(&pattern.pat),

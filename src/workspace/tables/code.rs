@@ -31,7 +31,7 @@ pub struct Statement<'w> {
     pub node: Node<'w>,
     pub table: Table,
     pub verb: Verb,
-    /// Where an entity or a schema says what the table is, for statements that are built from one.
+    /// Where an entity, a schema or a constant says what the table is, for statements that are built from one.
     pub declared: Option<Location>,
 }
 
@@ -55,9 +55,9 @@ pub fn uses(workspace: &Workspace) -> Vec<Use> {
 pub fn statements(workspace: &Workspace) -> Vec<Statement<'_>> {
     let mut found = Vec::new();
     for node in sql::CALLS.iter().chain(MORE).flat_map(|name| workspace.named(name)) {
-        for text in node.arguments().take(4).filter_map(text) {
+        for (text, declared) in node.arguments().take(4).filter_map(text) {
             for used in sql::read(&text).into_iter().flat_map(|statement| statement.uses) {
-                found.push(Statement { node, table: used.table, verb: used.verb, declared: None });
+                found.push(Statement { node, table: used.table, verb: used.verb, declared });
             }
         }
     }
@@ -66,38 +66,37 @@ pub fn statements(workspace: &Workspace) -> Vec<Statement<'_>> {
     found
 }
 
-/// The text of an argument: a literal, the pattern of a `format!`, a constant, a local name.
-fn text(argument: Node<'_>) -> Option<String> {
+/// The text of an argument: a literal, the pattern of a `format!`, a local name, a constant; and where that constant stands.
+fn text(argument: Node<'_>) -> Option<(String, Option<Location>)> {
     let mut node = argument.peel();
+    let mut declared = None;
     for _ in 0..4 {
         match node.kind() {
             ExprKind::Macro { path, .. } => {
                 let name = path.last()?;
-                return match &**name {
-                    "format" | "formatcp" => node.arguments().next()?.text().map(str::to_owned),
-                    "concat" | "concatcp" => {
-                        Some(node.arguments().map(|part| part.text().unwrap_or("{}")).collect::<Vec<_>>().concat())
-                    }
-                    _ => None,
+                let text = match &**name {
+                    "format" | "formatcp" => node.arguments().next()?.text()?.to_owned(),
+                    "concat" | "concatcp" => node.arguments().map(|part| part.text().unwrap_or("{}")).collect(),
+                    _ => return None,
                 };
+                return Some((text, declared));
             }
-            ExprKind::Path(path) => {
-                node = node.binding().or_else(|| constant(node.workspace, path.last()?))?.peel();
+            ExprKind::Path(_) => {
+                node = match node.binding() {
+                    Some(value) => value.peel(),
+                    None => {
+                        let value = node.constant()?;
+                        declared = Some(value.at());
+                        value.peel()
+                    }
+                };
             }
             // `AssertSqlSafe(text)`
             ExprKind::Call { arguments, .. } if arguments.len() == 1 => node = node.with(arguments[0]).peel(),
-            _ => return node.text().map(str::to_owned),
+            _ => return Some((node.text()?.to_owned(), declared)),
         }
     }
     None
-}
-
-/// The value of the only constant of a name.
-fn constant<'w>(workspace: &'w Workspace, name: &Name) -> Option<Node<'w>> {
-    match workspace.graph.constants_named(name) {
-        [(file, index)] => Some(Node { workspace, file: *file, id: workspace.rust[*file].constants[*index].value? }),
-        _ => None,
-    }
 }
 
 /// `diesel::insert_into(orders::table)`, and reads that name `orders::table`.
