@@ -200,6 +200,9 @@ pub struct Lint {
     /// How to print findings
     #[arg(long, value_enum, default_value_t)]
     pub format: LintFormat,
+    /// Also write findings to a file in another format, beside what is printed; may be given several times
+    #[arg(long, value_name = "FORMAT=FILE")]
+    pub output: Vec<OutputFile>,
     /// Report these rules or practices only
     #[arg(long, value_name = "RULE|PRACTICE", value_delimiter = ',')]
     pub select: Vec<String>,
@@ -233,12 +236,49 @@ pub enum LintFormat {
     /// For people, with source snippets
     #[default]
     Human,
+    /// One line a finding: path:line:column: level[rule] message
+    Concise,
     /// One document, schema `cargo-msvc/lint/1`
     Json,
+    /// The findings of that document, one a line
+    Jsonl,
     /// SARIF 2.1.0, for code scanning
     Sarif,
     /// GitHub workflow annotations
     Github,
+    /// GitLab's Code Quality report
+    Gitlab,
+    /// JUnit's XML, for the test tab of a CI server
+    Junit,
+    /// Checkstyle's XML, for review tools
+    Checkstyle,
+    /// What `cargo check --message-format=json` prints, for editors
+    RustcJson,
+}
+
+/// A format and the file it is written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputFile {
+    pub format: LintFormat,
+    pub path: PathBuf,
+}
+
+impl std::str::FromStr for OutputFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (format, path) = text.split_once('=').unwrap_or((text, ""));
+        let format = LintFormat::from_str(format, false).map_err(|_| {
+            let formats = LintFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            let formats: Vec<String> = formats.map(|format| format.get_name().to_owned()).collect();
+            format!("`{format}` is no format: write one of {}, then `=` and the file", formats.join(", "))
+        })?;
+        match path {
+            "" => Err("no file is named: write FORMAT=FILE".to_owned()),
+            "-" => Err("a file is needed here: --format prints to standard output".to_owned()),
+            path => Ok(Self { format, path: path.into() }),
+        }
+    }
 }
 
 /// Write Kubernetes manifests that follow from the code

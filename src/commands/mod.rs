@@ -2,7 +2,6 @@
 
 pub mod demo;
 pub mod deploy_manifests;
-mod fix;
 pub mod lint;
 pub mod man;
 pub mod new;

@@ -74,6 +74,14 @@ impl Terminal {
         }
     }
 
+    /// Whatever `work` makes has no color.
+    pub fn without_color<T>(&self, work: impl FnOnce() -> T) -> T {
+        colored::control::set_override(false);
+        let made = work();
+        colored::control::set_override(self.color_stdout);
+        made
+    }
+
     /// `text` as stderr shows it.
     pub fn paint_stderr(&self, text: ColoredString) -> String {
         colored::control::set_override(self.color_stderr);

@@ -3,6 +3,7 @@
 
 pub mod diagnostic;
 pub mod fix;
+pub mod identity;
 pub mod own;
 pub mod rule;
 pub mod run;

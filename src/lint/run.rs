@@ -140,14 +140,7 @@ impl Sink<'_> {
         if settings.is_empty() {
             return None;
         }
-        let service = diagnostic.service.as_deref();
-        if let Some(service) = self.workspace.services.iter().find(|known| Some(known.name.as_str()) == service) {
-            return Some(service.package);
-        }
-        let path = self.workspace.sources.path(diagnostic.primary.at.file);
-        let packages = self.workspace.packages.iter().enumerate();
-        let around = packages.filter(|(_, package)| path.starts_with(&package.directory));
-        around.max_by_key(|(_, package)| package.directory.components().count()).map(|(index, _)| index)
+        self.workspace.package_about(diagnostic.service.as_deref(), diagnostic.primary.at.file)
     }
 }
 

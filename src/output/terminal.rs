@@ -47,7 +47,8 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-fn is_hostile(c: char) -> bool {
+/// Controls a terminal, or makes it show another text than the file holds.
+pub(super) fn is_hostile(c: char) -> bool {
     let reorders =
         matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}');
     (c.is_control() && !matches!(c, '\n' | '\t')) || reorders

@@ -101,6 +101,16 @@ pub struct Workspace {
 }
 
 impl Workspace {
+    /// The package that something in `file` is about: that of the service it names, else the one whose directory holds the file.
+    pub fn package_about(&self, service: Option<&str>, file: FileId) -> Option<usize> {
+        if let Some(service) = self.services.iter().find(|known| Some(known.name.as_str()) == service) {
+            return Some(service.package);
+        }
+        let path = self.sources.path(file);
+        let around = self.packages.iter().enumerate().filter(|(_, package)| path.starts_with(&package.directory));
+        around.max_by_key(|(_, package)| package.directory.components().count()).map(|(index, _)| index)
+    }
+
     /// The crate of a service's binary.
     pub fn binary(&self, service: &Service) -> Option<names::CrateId> {
         let targets = &self.packages[service.package].targets;

@@ -4,6 +4,7 @@ mod cli;
 mod demo;
 mod deploy;
 mod file_tree;
+mod formats;
 mod hostile;
 mod laws;
 mod lint;

@@ -2,8 +2,8 @@
 
 use miette::Result;
 
-use super::{Terminal, print};
 use crate::cli::Lint;
+use crate::commands::{Terminal, print};
 use crate::lint::{Applicability, Report, fix};
 use crate::workspace::{self, Workspace};
 

@@ -1,5 +1,8 @@
 //! `cargo msvc lint`: load, run the rules, print.
 
+mod fix;
+mod render;
+
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,11 +10,11 @@ use std::time::{Duration, Instant};
 use colored::Colorize;
 use miette::{IntoDiagnostic, Result, miette};
 
-use super::{Outcome, Terminal, finish_interrupted_write, fix};
+use self::render::Rendered;
+use super::{Outcome, Terminal, finish_interrupted_write};
 use crate::cli::{Lint, LintFormat};
 use crate::lint::{Level, Report, Rule, Selector, Settings, own};
-use crate::output::human::Options;
-use crate::output::{explain, github, human, json, notes, rules as rule_list, sarif, services};
+use crate::output::{explain, notes, rules as rule_list, services};
 use crate::workspace::{self, Workspace};
 use crate::{config, rules};
 
@@ -65,7 +68,8 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     if args.diff {
         return outcome(&report);
     }
-    clock.time("render", || print_report(&report, &workspace, &known, args.format, terminal))?;
+    let rendered = Rendered { report: &report, workspace: &workspace, known: &known };
+    clock.time("render", || rendered.save(&args.output, terminal).and_then(|()| rendered.print(args.format, terminal)))?;
     if terminal.verbose > 0 {
         clock.phases.splice(..1, workspace.timings.iter().copied());
         clock.show(&report, terminal);
@@ -85,22 +89,6 @@ fn outcome(report: &Report) -> Result<Outcome> {
         ));
     }
     Ok(if report.count(Level::Deny) > 0 { Outcome::Found } else { Outcome::Clean })
-}
-
-fn print_report(
-    report: &Report,
-    workspace: &Workspace,
-    known: &[&'static Rule],
-    format: LintFormat,
-    terminal: Terminal,
-) -> Result<Outcome> {
-    let options = Options { style: terminal.style(), quiet: terminal.quiet, verbose: terminal.verbose > 0 };
-    print(|out| match format {
-        LintFormat::Human => human::write(out, report, workspace, options),
-        LintFormat::Json => json::write(out, report, workspace),
-        LintFormat::Sarif => sarif::write(out, report, workspace, known),
-        LintFormat::Github => github::write(out, report, workspace, &repository_prefix(workspace.sources.root())),
-    })
 }
 
 /// Writes to standard output. A reader that went away (`| head`) is no error.
@@ -136,13 +124,6 @@ fn selectors(names: &[String], flag: &str, known: &[&'static Rule]) -> Result<Ve
     let parse =
         |name: &String| Selector::parse(name, known).map_err(|unknown| miette!(help = unknown.help(), "{flag}: {unknown}"));
     names.iter().map(parse).collect()
-}
-
-/// The audited root as GitHub counts paths: from the checked-out repository. Empty when they are the same, or elsewhere.
-fn repository_prefix(root: &Path) -> String {
-    let repository = std::env::var_os("GITHUB_WORKSPACE").and_then(|path| PathBuf::from(path).canonicalize().ok());
-    let prefix = repository.and_then(|repository| root.strip_prefix(repository).ok().map(Path::to_owned));
-    prefix.map(|prefix| prefix.display().to_string().replace('\\', "/")).unwrap_or_default()
 }
 
 /// How long each phase took.
