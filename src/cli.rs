@@ -210,6 +210,10 @@ pub struct Lint {
     #[arg(long, value_name = "RULE|PRACTICE", value_delimiter = ',')]
     pub ignore: Vec<String>,
 
+    /// Report only what lines touch that changed since this branch, tag or commit; all is read and judged as ever
+    #[arg(long, value_name = "REV", help_heading = "Adopt step by step")]
+    pub since: Option<String>,
+
     /// Mend what can be mended without changing what the program does
     #[arg(long, help_heading = "Mend", group = "mend")]
     pub fix: bool,

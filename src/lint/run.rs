@@ -45,6 +45,10 @@ pub struct Summary {
     pub services: usize,
     /// Findings that comments allow.
     pub allowed: usize,
+    /// Findings that the baseline holds.
+    pub baselined: usize,
+    /// Findings that no change touches, where only those are asked for.
+    pub unchanged: usize,
 }
 
 /// Runs `rules` over `workspace`. The report depends on these three alone: not on threads, time or the order of rules.
@@ -90,6 +94,7 @@ pub fn run(workspace: &Workspace, rules: &[&'static Rule], settings: &Settings) 
         packages: workspace.packages.len(),
         services: workspace.services.len(),
         allowed,
+        ..Summary::default()
     };
     report
 }

@@ -18,4 +18,5 @@ mod sandbox;
 mod scaffold;
 mod seeds;
 mod services;
+mod since;
 mod tidy;

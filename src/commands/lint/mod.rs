@@ -1,7 +1,9 @@
 //! `cargo msvc lint`: load, run the rules, print.
 
 mod fix;
+mod git;
 mod render;
+mod since;
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -59,7 +61,11 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     let judge = |workspace: &Workspace| -> Result<Report> {
         let settings = config::resolve(&config, workspace, &known).map_err(|error| miette::Report::from(*error))?;
         let settings = Settings { select: select.clone(), ignore: ignore.clone(), ..settings };
-        Ok(crate::lint::run(workspace, rules::ALL, &settings))
+        let mut report = crate::lint::run(workspace, rules::ALL, &settings);
+        if let Some(revision) = &args.since {
+            since::keep_touched(&mut report, workspace, revision)?;
+        }
+        Ok(report)
     };
     let mut report = clock.time("rules", || judge(&workspace))?;
     if args.fix || args.diff {
