@@ -213,6 +213,12 @@ pub struct Lint {
     /// Report only what lines touch that changed since this branch, tag or commit; all is read and judged as ever
     #[arg(long, value_name = "REV", help_heading = "Adopt step by step")]
     pub since: Option<String>,
+    /// Do not report what this file holds: findings that you live with for now
+    #[arg(long, value_name = "FILE", help_heading = "Adopt step by step")]
+    pub baseline: Option<PathBuf>,
+    /// Take out of the baseline what is gone; make it, with all that is reported now, where there is none
+    #[arg(long, help_heading = "Adopt step by step", conflicts_with_all = ["since", "diff"])]
+    pub update_baseline: bool,
 
     /// Mend what can be mended without changing what the program does
     #[arg(long, help_heading = "Mend", group = "mend")]

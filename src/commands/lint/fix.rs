@@ -5,6 +5,7 @@ use miette::Result;
 use crate::cli::Lint;
 use crate::commands::{Terminal, print};
 use crate::lint::{Applicability, Report, fix};
+use crate::output::printable_line;
 use crate::workspace::{self, Workspace};
 
 /// A fix may uncover the next finding, or two may want the same place: after this many rounds they only chase each other.
@@ -17,14 +18,15 @@ pub type Audit = (Workspace, Report);
 ///
 /// # Errors
 /// When a file changes meanwhile or the disk refuses: the files are then as before the round.
-pub fn run(args: &Lint, terminal: Terminal, first: Audit, judge: impl Fn(&Workspace) -> Result<Report>) -> Result<Audit> {
+pub fn run(args: &Lint, terminal: Terminal, first: Audit, mut judge: impl FnMut(&Workspace) -> Result<Report>) -> Result<Audit> {
     let applicability = if args.unsafe_fixes { Applicability::Unsafe } else { Applicability::Safe };
     let (mut workspace, mut report) = first;
     for _ in 0..MAX_ROUNDS {
         let complaint = |file, text: &str| workspace::load::complaint(workspace.sources.path(file), text);
         let planned = fix::plan(&workspace.sources, &report.findings, applicability, complaint);
         for (file, why) in &planned.refused {
-            terminal.warn(format!("{} is left as it is: {why}", workspace.sources.path(*file)));
+            let path = printable_line(workspace.sources.path(*file).as_str(), 200);
+            terminal.warn(format!("{path} is left as it is: {}", printable_line(why, 500)));
         }
         if args.diff {
             print(planned.tree.diff())?;

@@ -1,5 +1,6 @@
 //! `cargo msvc lint`: load, run the rules, print.
 
+mod baseline;
 mod fix;
 mod git;
 mod render;
@@ -58,10 +59,14 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     if !terminal.quiet && args.format == LintFormat::Human {
         notes::write(&mut io::stderr(), &workspace, terminal.style()).into_diagnostic()?;
     }
-    let judge = |workspace: &Workspace| -> Result<Report> {
+    let mut baseline = args.baseline.as_deref().map(|path| baseline::Session::open(path, args.update_baseline)).transpose()?;
+    let mut judge = |workspace: &Workspace| -> Result<Report> {
         let settings = config::resolve(&config, workspace, &known).map_err(|error| miette::Report::from(*error))?;
         let settings = Settings { select: select.clone(), ignore: ignore.clone(), ..settings };
         let mut report = crate::lint::run(workspace, rules::ALL, &settings);
+        if let Some(baseline) = &mut baseline {
+            baseline.apply(&mut report, workspace, &settings, &known);
+        }
         if let Some(revision) = &args.since {
             since::keep_touched(&mut report, workspace, revision)?;
         }
@@ -70,6 +75,9 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     let mut report = clock.time("rules", || judge(&workspace))?;
     if args.fix || args.diff {
         (workspace, report) = fix::run(args, terminal, (workspace, report), judge)?;
+    }
+    if let Some(baseline) = baseline {
+        baseline.finish(&mut report, &workspace, terminal)?;
     }
     if args.diff {
         return outcome(&report);
