@@ -192,6 +192,8 @@ offered!(NewTls of crate::service::Tls {
 /// Audit the services of any Rust workspace against the nine practices
 ///
 /// Reads files only: nothing of the audited workspace is built or run.
+///
+/// Exit status: 0 when nothing is reported as an error, 1 when something is, 2 when the audit could not be made.
 #[derive(Debug, Args)]
 pub struct Lint {
     /// Directory to audit, with everything below it
@@ -210,12 +212,32 @@ pub struct Lint {
     #[arg(long, value_name = "RULE|PRACTICE", value_delimiter = ',')]
     pub ignore: Vec<String>,
 
+    /// Who is asking: rules of a higher tier ask for more, or are for a review by hand [default: `tier` in msvc.toml]
+    // "Persona" is what zizmor calls it.
+    #[arg(long, value_enum, alias = "persona", help_heading = "Levels")]
+    pub tier: Option<LintTier>,
+    /// Report as errors, which make the exit status 1; `all` is whatever is reported. Wins over msvc.toml and packages
+    #[arg(long, value_name = "RULE|PRACTICE|all", value_delimiter = ',', help_heading = "Levels")]
+    pub deny: Vec<String>,
+    /// Report as warnings
+    #[arg(long, value_name = "RULE|PRACTICE|all", value_delimiter = ',', help_heading = "Levels")]
+    pub warn: Vec<String>,
+    /// Do not report; where several of these flags name the same, the severest wins
+    #[arg(long, value_name = "RULE|PRACTICE|all", value_delimiter = ',', help_heading = "Levels")]
+    pub allow: Vec<String>,
+    /// Exit with 0 also when there are errors; with 2 still when the audit could not be made
+    #[arg(long, help_heading = "Levels")]
+    pub exit_zero: bool,
+
     /// Report only what lines touch that changed since this branch, tag or commit; all is read and judged as ever
     #[arg(long, value_name = "REV", help_heading = "Adopt step by step")]
     pub since: Option<String>,
-    /// Do not report what this file holds: findings that you live with for now
+    /// Do not report what this file holds: findings that you live with for now [default: `baseline` in msvc.toml]
     #[arg(long, value_name = "FILE", help_heading = "Adopt step by step")]
     pub baseline: Option<PathBuf>,
+    /// Report also what the baseline that msvc.toml names holds
+    #[arg(long, help_heading = "Adopt step by step", conflicts_with_all = ["baseline", "update_baseline"])]
+    pub no_baseline: bool,
     /// Take out of the baseline what is gone; make it, with all that is reported now, where there is none
     #[arg(long, help_heading = "Adopt step by step", conflicts_with_all = ["since", "diff"])]
     pub update_baseline: bool,
@@ -239,6 +261,20 @@ pub struct Lint {
     /// Show which binaries are taken for services, and why; with -v also the variables that they read
     #[arg(long, help_heading = "Ask instead of audit", conflicts_with_all = ["explain", "list_rules"])]
     pub show_services: bool,
+    /// Show the settings in effect, each with where it comes from
+    #[arg(long, help_heading = "Ask instead of audit", conflicts_with_all = ["explain", "list_rules", "show_services"])]
+    pub show_config: bool,
+}
+
+/// The tiers of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LintTier {
+    /// Rules for everybody
+    Default,
+    /// Also rules that ask for more
+    Pedantic,
+    /// Also rules for a review by hand, noisy by nature
+    Auditor,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

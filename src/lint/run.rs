@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
+use super::settings::Place;
 use super::{Check, Diagnostic, Level, Rule, Settings, own, suppress};
 use crate::workspace::{Workspace, rust};
 
@@ -132,21 +133,20 @@ struct Sink<'w> {
 
 impl Sink<'_> {
     fn add(&mut self, rule: &'static Rule, diagnostic: Diagnostic) {
-        let level = self.settings.level(rule, self.package(&diagnostic));
+        let level = self.settings.level(rule, place(self.workspace, self.settings, &diagnostic));
         if level > Level::Allow {
             self.findings.push(Finding { rule, level, diagnostic });
         }
     }
+}
 
-    /// The package that a diagnostic is about: its service's, else the one whose directory holds the place.
-    fn package(&self, diagnostic: &Diagnostic) -> Option<usize> {
-        // Only packages with levels of their own make a difference.
-        let settings = &self.settings.packages;
-        if settings.is_empty() {
-            return None;
-        }
-        self.workspace.package_about(diagnostic.service.as_deref(), diagnostic.primary.at.file)
+/// What levels of a diagnostic may differ by; nothing where none do.
+fn place<'a>(workspace: &'a Workspace, settings: &Settings, diagnostic: &'a Diagnostic) -> Place<'a> {
+    if !settings.differ() {
+        return Place::default();
     }
+    let (service, file) = (diagnostic.service.as_deref(), diagnostic.primary.at.file);
+    Place { package: workspace.package_about(service, file), service, path: Some(workspace.sources.path(file)) }
 }
 
 fn sort(workspace: &Workspace, findings: &mut Vec<Finding>) {

@@ -107,7 +107,7 @@ pub fn write_lines(out: &mut dyn Write, report: &Report, workspace: &Workspace) 
 }
 
 /// A document over many lines, and a line break.
-pub(super) fn pretty(out: &mut dyn Write, document: &impl Serialize) -> io::Result<()> {
+pub fn pretty(out: &mut dyn Write, document: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer_pretty(Escaping(out), document)?;
     writeln!(out)
 }

@@ -19,5 +19,5 @@ mod terminal;
 mod texts;
 mod xml;
 
-pub use terminal::{Style, printable_line};
+pub use terminal::{Style, printable, printable_line};
 pub use texts::Texts;

@@ -10,6 +10,7 @@ pub mod directive;
 pub mod discovery;
 pub mod dockerfile;
 pub mod documents;
+pub mod externals;
 pub mod follow;
 pub mod graph;
 pub mod http;
@@ -89,6 +90,8 @@ pub struct Workspace {
     pub tables: std::sync::OnceLock<tables::Tables>,
     /// The packages' binaries that are services, in name order.
     pub services: Vec<Service>,
+    /// Systems that the configuration declares to be outside. Set after loading.
+    pub externals: externals::Externals,
     /// Comments to the linter, of every kind of file.
     pub directives: Vec<directive::Directive>,
     /// What could not be read or parsed: each becomes a diagnostic, never silence.

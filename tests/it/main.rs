@@ -2,6 +2,7 @@
 
 mod baseline;
 mod cli;
+mod config;
 mod demo;
 mod deploy;
 mod file_tree;

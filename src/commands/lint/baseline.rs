@@ -31,11 +31,11 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the file cannot be read, or is not there and is not to be made.
     pub fn open(path: &'a Path, update: bool) -> Result<Self> {
-        let shown = path.display();
+        let shown = shown(path);
         let baseline = match std::fs::read_to_string(path) {
             Ok(text) => Some(Baseline::parse(&text).map_err(|error| {
                 let help = "take it from your history, or delete it and make it anew with --update-baseline";
-                miette!(help = help, "cannot read the baseline {shown}: {error}")
+                miette!(help = help, "cannot read the baseline {shown}: {}", printable_line(&error, 500))
             })?),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && update => None,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -69,7 +69,7 @@ impl<'a> Session<'a> {
 
     /// Writes the file where that was asked for, else says what it holds in vain.
     pub fn finish(self, report: &mut Report, workspace: &Workspace, terminal: Terminal) -> Result<()> {
-        let shown = self.path.display();
+        let shown = shown(self.path);
         let Some(baseline) = &self.baseline else {
             let made = Baseline::of(&report.findings, workspace, &prefix(self.path, workspace.sources.root()));
             self.write(&made)?;
@@ -99,7 +99,7 @@ impl<'a> Session<'a> {
 
     fn write(&self, baseline: &Baseline) -> Result<()> {
         let written = file_tree::replace(self.path, baseline.render().as_bytes());
-        written.map_err(|error| miette!("cannot write the baseline {}: {error}", self.path.display()))
+        written.map_err(|error| miette!("cannot write the baseline {}: {error}", shown(self.path)))
     }
 }
 
@@ -110,6 +110,11 @@ fn prefix(path: &Path, root: &Path) -> String {
     let below = parent.canonicalize().ok().and_then(|parent| root.strip_prefix(parent).ok().map(Path::to_owned));
     let below = below.map(|below| below.display().to_string().replace('\\', "/")).unwrap_or_default();
     if below.is_empty() { below } else { below + "/" }
+}
+
+/// The path may come from a file of the audited tree.
+fn shown(path: &Path) -> String {
+    printable_line(&path.display().to_string(), 500)
 }
 
 fn findings(count: usize) -> String {

@@ -1,5 +1,7 @@
 //! `cargo msvc lint --fix`: apply what the rules offer, round by round, until nothing more can be mended.
 
+use std::path::Path;
+
 use miette::Result;
 
 use crate::cli::Lint;
@@ -14,11 +16,17 @@ const MAX_ROUNDS: usize = 5;
 /// A tree and what was found in it.
 pub type Audit = (Workspace, Report);
 
-/// Applies fixes as `args` ask for it; `judge` says what is found in a tree that was loaded anew. Returns what is left.
+/// Applies fixes as `args` ask for it; `load` reads the tree anew, `judge` says what is found in it. Returns what is left.
 ///
 /// # Errors
 /// When a file changes meanwhile or the disk refuses: the files are then as before the round.
-pub fn run(args: &Lint, terminal: Terminal, first: Audit, mut judge: impl FnMut(&Workspace) -> Result<Report>) -> Result<Audit> {
+pub fn run(
+    args: &Lint,
+    terminal: Terminal,
+    first: Audit,
+    load: impl Fn(&Path) -> Workspace,
+    mut judge: impl FnMut(&Workspace) -> Result<Report>,
+) -> Result<Audit> {
     let applicability = if args.unsafe_fixes { Applicability::Unsafe } else { Applicability::Safe };
     let (mut workspace, mut report) = first;
     for _ in 0..MAX_ROUNDS {
@@ -38,7 +46,7 @@ pub fn run(args: &Lint, terminal: Terminal, first: Audit, mut judge: impl FnMut(
         }
         let written = planned.tree.write(workspace.sources.root())?;
         terminal.status("Mended", format!("{} in {}", findings(planned.mended.len()), files(written.len())));
-        workspace = workspace::load(workspace.sources.root());
+        workspace = load(workspace.sources.root());
         report = judge(&workspace)?;
     }
     Ok((workspace, report))

@@ -4,6 +4,8 @@ mod baseline;
 mod fix;
 mod git;
 mod render;
+mod settings;
+mod show_config;
 mod since;
 
 use std::io::{self, BufWriter, Write};
@@ -14,9 +16,9 @@ use colored::Colorize;
 use miette::{IntoDiagnostic, Result, miette};
 
 use self::render::Rendered;
-use super::{Outcome, Terminal, finish_interrupted_write};
+use super::{Outcome, Terminal, finish_interrupted_write, refuse};
 use crate::cli::{Lint, LintFormat};
-use crate::lint::{Level, Report, Rule, Selector, Settings, own};
+use crate::lint::{Level, Report, Rule, Selector, own};
 use crate::output::{explain, notes, rules as rule_list, services};
 use crate::workspace::{self, Workspace};
 use crate::{config, rules};
@@ -33,16 +35,16 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
             _ => print(|out| rule_list::write_table(out, &known)),
         };
     }
-    let select = selectors(&args.select, "--select", &known)?;
-    let ignore = selectors(&args.ignore, "--ignore", &known)?;
+    let asked = settings::asked(args, &known)?;
     let root = audited_root(&args.path)?;
     if args.fix {
         finish_interrupted_write(&root, false, terminal)?;
     }
-    let config = config::load(&root, &known)?;
+    let config = config::load(&root, &known).map_err(refuse)?;
 
     let mut clock = Clock::default();
-    let mut workspace = clock.time("load", || workspace::load(&root));
+    let load = |root: &Path| Workspace { externals: config.lint.externals.clone(), ..workspace::load(root) };
+    let mut workspace = clock.time("load", || load(&root));
     if workspace.packages.is_empty() {
         return Err(miette!(
             help = "name the directory of a Cargo workspace or package, or one that has some below it",
@@ -59,10 +61,24 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     if !terminal.quiet && args.format == LintFormat::Human {
         notes::write(&mut io::stderr(), &workspace, terminal.style()).into_diagnostic()?;
     }
-    let mut baseline = args.baseline.as_deref().map(|path| baseline::Session::open(path, args.update_baseline)).transpose()?;
+    let baseline_file = settings::baseline(args, &config)?;
+    if args.show_config {
+        let settings = settings::effective(&asked, &config, &workspace, &known)?;
+        let shown = show_config::Shown {
+            settings: &settings,
+            tier_from: asked.tier_from(&config),
+            config: &config,
+            baseline: baseline_file.as_deref(),
+            known: &known,
+        };
+        return match args.format {
+            LintFormat::Json => print(|out| shown.write_json(out, &workspace)),
+            _ => print(|out| shown.write_text(out, &workspace)),
+        };
+    }
+    let mut baseline = baseline_file.as_deref().map(|path| baseline::Session::open(path, args.update_baseline)).transpose()?;
     let mut judge = |workspace: &Workspace| -> Result<Report> {
-        let settings = config::resolve(&config, workspace, &known).map_err(|error| miette::Report::from(*error))?;
-        let settings = Settings { select: select.clone(), ignore: ignore.clone(), ..settings };
+        let settings = settings::effective(&asked, &config, workspace, &known)?;
         let mut report = crate::lint::run(workspace, rules::ALL, &settings);
         if let Some(baseline) = &mut baseline {
             baseline.apply(&mut report, workspace, &settings, &known);
@@ -74,13 +90,13 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     };
     let mut report = clock.time("rules", || judge(&workspace))?;
     if args.fix || args.diff {
-        (workspace, report) = fix::run(args, terminal, (workspace, report), judge)?;
+        (workspace, report) = fix::run(args, terminal, (workspace, report), load, judge)?;
     }
     if let Some(baseline) = baseline {
         baseline.finish(&mut report, &workspace, terminal)?;
     }
     if args.diff {
-        return outcome(&report);
+        return outcome(&report, args);
     }
     let rendered = Rendered { report: &report, workspace: &workspace, known: &known };
     clock.time("render", || rendered.save(&args.output, terminal).and_then(|()| rendered.print(args.format, terminal)))?;
@@ -88,11 +104,11 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
         clock.phases.splice(..1, workspace.timings.iter().copied());
         clock.show(&report, terminal);
     }
-    outcome(&report)
+    outcome(&report, args)
 }
 
-/// Findings at `deny` make the exit code 1; a rule that failed makes it 2, whatever the others found.
-fn outcome(report: &Report) -> Result<Outcome> {
+/// Findings at `deny` make the exit code 1, unless that is not wanted; a rule that failed makes it 2, whatever the others found.
+fn outcome(report: &Report, args: &Lint) -> Result<Outcome> {
     if let Some(failure) = report.failures.first() {
         let names: Vec<_> = report.failures.iter().map(|failure| failure.rule).collect();
         return Err(miette!(
@@ -102,7 +118,7 @@ fn outcome(report: &Report) -> Result<Outcome> {
             failure.message
         ));
     }
-    Ok(if report.count(Level::Deny) > 0 { Outcome::Found } else { Outcome::Clean })
+    Ok(if report.count(Level::Deny) > 0 && !args.exit_zero { Outcome::Found } else { Outcome::Clean })
 }
 
 /// Writes to standard output. A reader that went away (`| head`) is no error.
@@ -130,14 +146,9 @@ fn find_rule(name: &str, known: &[&'static Rule]) -> Result<&'static Rule> {
             let ids: Vec<_> = known.iter().filter(|rule| rule.practice == Some(practice)).map(|rule| rule.id).collect();
             Err(miette!(help = format!("its rules: {}", ids.join(", ")), "`{name}` is a practice, --explain takes a rule"))
         }
+        Ok(Selector::All) => Err(miette!(help = "`--list-rules` lists all rules", "--explain takes a rule")),
         Err(unknown) => Err(miette!(help = unknown.help(), "`{name}` is no rule")),
     }
-}
-
-fn selectors(names: &[String], flag: &str, known: &[&'static Rule]) -> Result<Vec<Selector>> {
-    let parse =
-        |name: &String| Selector::parse(name, known).map_err(|unknown| miette!(help = unknown.help(), "{flag}: {unknown}"));
-    names.iter().map(parse).collect()
 }
 
 /// How long each phase took.

@@ -30,7 +30,7 @@ crate::declare_rule! {
     /// - it does not end up in a call that connects or sends: what a server binds, CORS origins, texts, documentation;
     /// - it is only the default of a setting: `unwrap_or(…)`, `Default`, a `match` on a variable;
     /// - its function or file is named for defaults, examples, tests or commands;
-    /// - its host is a public name, such as another company's API;
+    /// - its host is a public name, such as another company's API, or is declared under `externals` in `msvc.toml`;
     /// - it is an agent on the same host by design (OpenTelemetry, Envoy, Dapr, Consul, Vault, StatsD) or a cloud's metadata service;
     /// - no service runs it: tools, subcommands, tests, examples.
     ///
@@ -63,7 +63,7 @@ const CONSTRUCTORS: &[&str] = &["new", "from_str", "parse_url", "create_pool", "
 const MAX_STEPS: usize = 64;
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    let moves = |text: &str| address(text).filter(Address::moves);
+    let moves = |text: &str| address(text).filter(|address| address.moves() && !workspace.externals.hold(&address.host));
     for literal in workspace.texts(|text| moves(text).is_some()) {
         out.extend(literal.text().and_then(moves).and_then(|address| finding(literal, &address)));
     }

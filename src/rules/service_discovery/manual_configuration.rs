@@ -32,8 +32,8 @@ declare_rule! {
     ///
     /// ## Not reported when
     /// - the decision does not ask for an environment by name (`production`, `staging`, `dev`, …, as a text or a variant);
-    /// - fewer than two of its branches name different addresses with a scheme, or all that they name are public hosts: sandbox and production of
-    ///   another company's API;
+    /// - fewer than two of its branches name different addresses with a scheme, or all that they name are public hosts (sandbox and production of
+    ///   another company's API) or declared under `externals` in `msvc.toml`;
     /// - it is only the default of a setting: inside `unwrap_or(…)`, `unwrap_or_else(…)`, `or_else(…)`, `map_or(…)`;
     /// - no service runs it: tools, subcommands, tests, examples.
     ///
@@ -68,6 +68,7 @@ const DEFAULTS: &[&str] =
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let has_scheme = |text: &str| address(text).is_some_and(|address| !address.scheme.is_empty());
+    let moves = |address: &Address| address.moves() && !workspace.externals.hold(&address.host);
     let mut seen = BTreeSet::new();
     for decision in workspace.texts(has_scheme).flat_map(Node::ancestors) {
         if !seen.insert((decision.file, decision.id)) {
@@ -79,7 +80,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         }
         let named: Vec<(Node<'_>, Address)> = branches.into_iter().filter_map(|branch| named(branch)).collect();
         let different: BTreeSet<&str> = named.iter().map(|(_, address)| address.authority.as_str()).collect();
-        if different.len() < 2 || !named.iter().any(|(_, address)| address.moves()) || is_default(decision) {
+        if different.len() < 2 || !named.iter().any(|(_, address)| moves(address)) || is_default(decision) {
             continue;
         }
         let Some(service) = workspace.run_by(decision) else { continue };
