@@ -242,6 +242,13 @@ pub struct Lint {
     #[arg(long, help_heading = "Adopt step by step", conflicts_with_all = ["since", "diff"])]
     pub update_baseline: bool,
 
+    /// Write comments that allow what is reported, each with --reason; `--diff` only shows them
+    #[arg(long, requires = "reason", conflicts_with_all = ["fix", "unsafe_fixes", "update_baseline"], help_heading = "Adopt step by step")]
+    pub add_allow: bool,
+    /// Why those findings are all right; for the next reader to judge whether it still holds
+    #[arg(long, value_name = "TEXT", requires = "add_allow", help_heading = "Adopt step by step")]
+    pub reason: Option<String>,
+
     /// Mend what can be mended without changing what the program does
     #[arg(long, help_heading = "Mend", group = "mend")]
     pub fix: bool,

@@ -5,6 +5,7 @@
 
 mod cargo;
 pub mod ci;
+pub mod comment;
 pub mod compose;
 pub mod directive;
 pub mod discovery;

@@ -1,5 +1,6 @@
 //! The one integration binary: what a person sees of the whole crate.
 
+mod allow;
 mod baseline;
 mod cli;
 mod config;

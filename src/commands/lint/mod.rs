@@ -1,5 +1,6 @@
 //! `cargo msvc lint`: load, run the rules, print.
 
+mod allow;
 mod baseline;
 mod fix;
 mod git;
@@ -37,7 +38,7 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     }
     let asked = settings::asked(args, &known)?;
     let root = audited_root(&args.path)?;
-    if args.fix {
+    if args.fix || args.add_allow && !args.diff {
         finish_interrupted_write(&root, false, terminal)?;
     }
     let config = config::load(&root, &known).map_err(refuse)?;
@@ -89,7 +90,12 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
         Ok(report)
     };
     let mut report = clock.time("rules", || judge(&workspace))?;
-    if args.fix || args.diff {
+    if args.add_allow {
+        if allow::run(args, terminal, &workspace, &report)? {
+            workspace = load(workspace.sources.root());
+            report = judge(&workspace)?;
+        }
+    } else if args.fix || args.diff {
         (workspace, report) = fix::run(args, terminal, (workspace, report), load, judge)?;
     }
     if let Some(baseline) = baseline {
