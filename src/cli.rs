@@ -268,6 +268,10 @@ pub struct Lint {
     /// Show which binaries are taken for services, and why; with -v also the variables that they read
     #[arg(long, help_heading = "Ask instead of audit", conflicts_with_all = ["explain", "list_rules"])]
     pub show_services: bool,
+    /// Say which rules looked at a line, and what decided
+    #[arg(long, value_name = "FILE:LINE", help_heading = "Ask instead of audit",
+          conflicts_with_all = ["explain", "list_rules", "show_services", "show_config", "fix", "diff", "add_allow", "update_baseline"])]
+    pub why: Option<String>,
     /// Show the settings in effect, each with where it comes from
     #[arg(long, help_heading = "Ask instead of audit", conflicts_with_all = ["explain", "list_rules", "show_services"])]
     pub show_config: bool,

@@ -11,6 +11,7 @@ pub mod rule;
 pub mod run;
 pub mod settings;
 mod suppress;
+pub mod why;
 
 pub use diagnostic::{Confidence, Diagnostic, Label, Level};
 pub use fix::{Applicability, Edit, Fix};

@@ -101,7 +101,7 @@ pub fn run(workspace: &Workspace, rules: &[&'static Rule], settings: &Settings) 
 }
 
 /// What one rule says of everything, or the message of its panic.
-fn check(rule: &Rule, workspace: &Workspace) -> Result<Vec<Diagnostic>, String> {
+pub(super) fn check(rule: &Rule, workspace: &Workspace) -> Result<Vec<Diagnostic>, String> {
     let run = || {
         let mut out = Vec::new();
         match rule.check {
@@ -141,7 +141,7 @@ impl Sink<'_> {
 }
 
 /// What levels of a diagnostic may differ by; nothing where none do.
-fn place<'a>(workspace: &'a Workspace, settings: &Settings, diagnostic: &'a Diagnostic) -> Place<'a> {
+pub(super) fn place<'a>(workspace: &'a Workspace, settings: &Settings, diagnostic: &'a Diagnostic) -> Place<'a> {
     if !settings.differ() {
         return Place::default();
     }

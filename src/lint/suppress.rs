@@ -36,8 +36,7 @@ pub fn apply(
         let first = allows.partition_point(|allow| allow.directive.at.file < at.file);
         let mut kept = true;
         for allow in allows[first..].iter_mut().take_while(|allow| allow.directive.at.file == at.file) {
-            let covers = allow.directive.covers;
-            if covers.start <= at.span.start && at.span.start < covers.end.max(covers.start + 1) {
+            if covers(allow.directive, at.span.start) {
                 for (_, used) in allow.rules.iter_mut().filter(|(rule, _)| *rule == finding.rule) {
                     (kept, *used) = (false, true);
                 }
@@ -59,6 +58,24 @@ pub fn apply(
         }
     }
     before - findings.len()
+}
+
+fn covers(directive: &Directive, offset: u32) -> bool {
+    let covers = directive.covers;
+    covers.start <= offset && offset < covers.end.max(covers.start + 1)
+}
+
+/// The comment that allows what `rule` finds at a place.
+pub fn allowing<'w>(
+    directives: &'w [Directive],
+    rules: &[&'static Rule],
+    rule: &'static Rule,
+    at: crate::workspace::Location,
+) -> Option<&'w Directive> {
+    directives.iter().find(|directive| {
+        let covers = directive.at.file == at.file && covers(directive, at.span.start);
+        covers && parse(&directive.text, rules).is_ok_and(|allowed| allowed.contains(&rule))
+    })
 }
 
 /// The rules that a comment's text allows, or what is wrong with it and what to do.

@@ -17,6 +17,7 @@ pub mod services;
 mod snippet;
 mod terminal;
 mod texts;
+pub mod why;
 mod xml;
 
 pub use terminal::{Style, printable, printable_line};

@@ -32,6 +32,7 @@ pub mod sources;
 pub mod sql;
 pub mod tables;
 pub mod toolchain;
+pub mod trace;
 pub mod types;
 pub mod values;
 pub mod variables;
@@ -100,6 +101,8 @@ pub struct Workspace {
     /// What limits the audit without being a fault of the tree: Cargo not answering, a template that is no YAML yet, a path
     /// that leads out of the root. Shown, and no reason to fail.
     pub notes: Vec<Problem>,
+    /// Who looks at one line, where that is asked for.
+    pub trace: Option<Box<trace::Trace>>,
     /// How long each phase of loading took, in order.
     pub timings: Vec<(&'static str, std::time::Duration)>,
 }

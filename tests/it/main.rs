@@ -23,3 +23,4 @@ mod seeds;
 mod services;
 mod since;
 mod tidy;
+mod why;

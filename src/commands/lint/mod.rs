@@ -8,6 +8,7 @@ mod render;
 mod settings;
 mod show_config;
 mod since;
+mod why;
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -90,6 +91,10 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
         Ok(report)
     };
     let mut report = clock.time("rules", || judge(&workspace))?;
+    if let Some(line) = &args.why {
+        let settings = settings::effective(&asked, &config, &workspace, &known)?;
+        return why::run(line, workspace, &settings, &report, &known, terminal);
+    }
     if args.add_allow {
         if allow::run(args, terminal, &workspace, &report)? {
             workspace = load(workspace.sources.root());

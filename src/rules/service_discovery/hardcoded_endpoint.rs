@@ -72,11 +72,23 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 fn finding(literal: Node<'_>, address: &Address) -> Option<Diagnostic> {
     let path = literal.workspace.sources.path(literal.facts().file);
     let is_of_defaults = path.file_stem().is_some_and(|name| paths::has_word(name.into(), &["default", "defaults"]));
-    if is_default(literal) || is_of_defaults || paths::is_shown_only(path) || paths::is_command(literal) {
+    let workspace = literal.workspace;
+    let spared = if is_default(literal) || is_of_defaults {
+        Some("it is the default of a setting")
+    } else if paths::is_shown_only(path) || paths::is_command(literal) {
+        Some("its file is for examples, tests or commands")
+    } else {
+        None
+    };
+    if let Some(why) = spared {
+        workspace.spared(|| literal.at(), why);
         return None;
     }
-    let workspace = literal.workspace;
-    let (sink, service) = sinks(literal, address).find_map(|sink| Some((sink, workspace.run_by(sink)?)))?;
+    let mut sinks = sinks(literal, address).peekable();
+    if sinks.peek().is_none() {
+        workspace.spared(|| literal.at(), "no call that connects or sends takes it");
+    }
+    let (sink, service) = sinks.find_map(|sink| Some((sink, workspace.run_by(sink)?)))?;
     let message = format!("the address `{}` is written into the code", address.authority);
     let mut diagnostic = Diagnostic::new(message, literal.at(), "cannot differ between environments")
         .help("read it from the environment or from settings, where each deployment sets its own")
