@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Texts;
-use super::terminal::is_hostile;
+use super::terminal::{COMMANDS, is_hostile};
 use crate::lint::{Finding, Fix, Level, Practice, Report};
 use crate::workspace::{Location, Workspace};
 
@@ -118,15 +118,18 @@ pub(super) fn line(out: &mut dyn Write, document: &impl Serialize) -> io::Result
     writeln!(out)
 }
 
-/// Writes as `\u…` what JSON may hold raw and a terminal must not see: control characters from U+007F on, and what reorders
-/// or hides text. All of it stands inside strings, so the document means the same.
+/// Writes as `\u…` what JSON may hold raw and a terminal or a CI server's log must not see: control characters from U+007F on,
+/// what reorders or hides text, commands to a runner. All of it stands inside strings, so the document means the same.
 struct Escaping<'w>(&'w mut dyn Write);
 
 impl Write for Escaping<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // The serializer writes whole characters.
+        // The serializer writes whole characters, and what stands between two escapes at once.
         match std::str::from_utf8(bytes) {
-            Ok(text) if text.chars().any(is_hostile) => {
+            Ok(text) if text.chars().any(is_hostile) || COMMANDS.iter().any(|command| text.contains(command)) => {
+                let text = COMMANDS
+                    .iter()
+                    .fold(text.to_owned(), |text, command| text.replace(command, &command.replace('[', "\\u005b")));
                 for c in text.chars() {
                     match c {
                         c if is_hostile(c) => write!(self.0, "\\u{:04x}", u32::from(c))?,

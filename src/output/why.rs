@@ -30,7 +30,12 @@ pub fn write(
     let hidden = answer.found.iter().find_map(|(said, _)| Some((said.primary.at, said.hidden.as_deref()?)));
     let shown = hidden.map(|(at, secret)| text.masked(at.span, secret));
     let shown = shown.as_ref().unwrap_or(&text);
-    writeln!(out, "  {}", printable_line(shown.text.get(line.span.range()).unwrap_or_default(), LONGEST).cyan())?;
+    writeln!(
+        out,
+        "  {} {}",
+        style.pick("│", "|").dimmed(),
+        printable_line(shown.text.get(line.span.range()).unwrap_or_default(), LONGEST).cyan()
+    )?;
     for said in about {
         writeln!(out, "  {}", printable_line(said, LONGEST))?;
     }

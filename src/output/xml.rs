@@ -1,10 +1,10 @@
 //! Text inside XML 1.0.
 
-use super::terminal::is_hostile;
+use super::terminal::{COMMANDS, is_hostile};
 
 /// `text` as the value of an attribute or the content of an element. Line breaks and tabs are written as references: a
 /// parser would make blanks of them in an attribute. What XML 1.0 cannot hold, written in any way, becomes U+FFFD, and so does
-/// what controls a terminal.
+/// what controls a terminal; a command to a CI server's runner is none to it any more.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -21,7 +21,7 @@ pub fn escape(text: &str) -> String {
             c => escaped.push(c),
         }
     }
-    escaped
+    COMMANDS.iter().fold(escaped, |text, command| text.replace(command, &command.replace('[', "&#91;")))
 }
 
 #[cfg(test)]
@@ -49,9 +49,10 @@ mod tests {
 
     #[test]
     fn nothing_breaks_out() {
-        let hostile = "\"/><x y='&lt;' ]]> <!-- <![CDATA[ &#0; &unknown; --> \r\n";
+        let hostile = "##[error]\"/><x y='&lt;' ]]> <!-- <![CDATA[ &#0; &unknown; --> \r\n";
         let document = format!("<a b=\"{0}\">{0}</a>", escape(hostile));
         let parsed = roxmltree::Document::parse(&document).unwrap();
+        assert!(!document.contains("##["));
         let expected = hostile.replace('\r', "\u{fffd}");
         assert_eq!(parsed.root_element().attribute("b"), Some(expected.as_str()));
         assert_eq!(parsed.descendants().filter(roxmltree::Node::is_element).count(), 1);

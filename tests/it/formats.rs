@@ -12,7 +12,7 @@ const MANIFEST: &str =
 const SOURCE: &str = "#[tokio::main]\nasync fn main() {\n    /* ü */ std::thread::sleep(wait());\n    axum::serve(listener(), router()).await.unwrap();\n}\n";
 
 #[test]
-fn no_format_lets_a_name_or_a_text_control_a_terminal() {
+fn no_format_lets_a_name_or_a_text_control_a_terminal_or_a_runner() {
     let options = human::Options { style: cargo_msvc::output::Style { width: 80, unicode: true }, quiet: false, verbose: true };
     colored::control::set_override(false);
     // `tests/peers/run` has others' tools read these.
@@ -33,6 +33,12 @@ fn no_format_lets_a_name_or_a_text_control_a_terminal() {
         let hostile = |c: &char| (c.is_control() && *c != '\n') || ('\u{202a}'..='\u{202e}').contains(c);
         assert_eq!(text.chars().find(hostile), None, "{format}");
         assert!(text.contains("shared"), "{format}: {text}");
+        // What GitHub's, Azure's and TeamCity's runners take for commands: the first at the start of a line, the rest anywhere.
+        let command = |line: &str| {
+            let starts = line.trim_start().starts_with("::") && format != "github";
+            starts || ["##[", "##vso[", "##teamcity["].iter().any(|command| line.contains(command))
+        };
+        assert_eq!(text.lines().find(|line| command(line)), None, "{format}");
         std::fs::write(directory.join(format), text).unwrap();
     }
 }
@@ -42,7 +48,7 @@ fn concise_is_one_line_a_finding() {
     let text = bytes(|out, report, workspace| concise::write(out, report, workspace).unwrap());
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 2, "{text}");
-    assert!(lines[0].starts_with("a,b:c?¿1m ::error::x<y a=\"'&]]>.toml:2:9: warning[long-story] name ?"), "{text}");
+    assert!(lines[0].starts_with("a,b:c?¿1m ::error::x#?[add-mask]<y a=\"'&]]>.toml:2:9: warning[long-story] name ?"), "{text}");
     assert_eq!(lines[1], "compose.yaml:7:21: error[shared-database] `billing` and `orders` use the same database `shop` on `db`");
 }
 

@@ -7,9 +7,9 @@ use cargo_msvc::workspace::{FileId, Location, Sources, Span, Workspace};
 
 /// Two services that name one database; one of them lives in a file with a hostile name and hostile text.
 const COMPOSE: &str = "services:\n  orders:\n    environment:\n      DATABASE_URL: postgres://shop@db/shop\n  billing:\n    environment:\n      DATABASE_URL: postgres://shop@db/shop\n";
-const HOSTILE: &str = "\u{1b}[31mline one\u{1b}[0m\nkey = \"\u{202e}secret\"\n";
+const HOSTILE: &str = "\u{1b}[31m##[error]line ##vso[task.x]one\u{1b}[0m\nkey = \"\u{202e}secret\"\n";
 /// A name that wants out of a line, a terminal's control, a workflow command, XML and JSON.
-pub const HOSTILE_FILE: &str = "a,b:c\u{1b}\u{9b}1m\n::error::x<y a=\"'&]]>.toml";
+pub const HOSTILE_FILE: &str = "a,b:c\u{1b}\u{9b}1m\n::error::x##[add-mask]<y a=\"'&]]>.toml";
 
 pub static SHARED: Rule = Rule {
     id: "shared-database",
@@ -50,7 +50,7 @@ fn shared(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 fn long(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let hostile = at(workspace, HOSTILE_FILE, HOSTILE, "secret", 0);
     let mut diagnostic = Diagnostic::new(
-        format!("name \u{1b}]0;title\u{7} \u{9b}1m </failure> ]]> \u{0}{}", "very ".repeat(200)),
+        format!("name \u{1b}]0;title\u{7} \u{9b}1m </failure> ]]> ##[error]a ##teamcity[b] \u{0}{}", "very ".repeat(200)),
         hostile,
         "here\r\n::error::x",
     );
@@ -187,7 +187,10 @@ fn sarif_is_valid() {
     };
     let replaced: Vec<_> = document["runs"][0]["results"].as_array().expect("results").iter().map(replaced).collect();
     assert_eq!(replaced, ["hidden\n".into(), serde_json::Value::Null]);
-    assert!(text.contains("a%2Cb%3Ac%1B%C2%9B1m%0A%3A%3Aerror%3A%3Ax%3Cy%20a%3D%22%27%26%5D%5D%3E.toml"), "paths are URIs");
+    assert!(
+        text.contains("a%2Cb%3Ac%1B%C2%9B1m%0A%3A%3Aerror%3A%3Ax%23%23%5Badd-mask%5D%3Cy%20a%3D%22%27%26%5D%5D%3E.toml"),
+        "paths are URIs"
+    );
     let prints: std::collections::BTreeSet<_> =
         results.iter().map(|result| format!("{:?}", result.partial_fingerprints)).collect();
     assert_eq!(prints.len(), results.len(), "no two results share a fingerprint");
@@ -199,7 +202,7 @@ fn github_commands_cannot_be_broken_out_of() {
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 2, "one line a finding: {text}");
     assert!(lines[0].starts_with(
-        "::warning file=back%2Cend/a%2Cb%3Ac?¿1m%0A%3A%3Aerror%3A%3Ax<y a=\"'&]]>.toml,line=2,endLine=2,col=9,endColumn=15,title=MSVC901 long-story::name "
+        "::warning file=back%2Cend/a%2Cb%3Ac?¿1m%0A%3A%3Aerror%3A%3Ax#?[add-mask]<y a=\"'&]]>.toml,line=2,endLine=2,col=9,endColumn=15,title=MSVC901 long-story::name "
     ));
     assert_eq!(
         lines[1],
