@@ -237,6 +237,7 @@ mod tests {
             ("[lint]\ntier = 'all'\n", "'all'", "no value of `tier`", "pedantic"),
             ("lint = 3\n", "3", "must be a table", "[lint]"),
             ("[lint]\nteir = 'default'\n", "teir", "nor another key of `[lint]`", "`tier`"),
+            ("[lint]\nservice-discovry = 'warn'\n", "service-discovry", "no practice", "`service-discovery`"),
             ("[lint]\nbaselin = 'x'\n", "baselin", "nor another key of `[lint]`", "`baseline`"),
             ("[lint]\nbaseline = true\n", "true", "no value of `baseline`", "a path"),
             ("[lint]\nexternals = ['https://erp.corp']\n", "'https://erp.corp'", "no host", "without scheme"),

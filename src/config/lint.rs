@@ -129,8 +129,7 @@ impl Reader<'_> {
     ) -> Result<(), Error> {
         let selector = Selector::parse(key, self.rules).map_err(|mut unknown| {
             let span = table.key(key).and_then(toml_edit::Key::span);
-            // A key is short, the ids of rules are long: the alike one of the few is meant.
-            unknown.nearest = nearest(key, others.iter().copied()).or(unknown.nearest);
+            unknown.nearest = nearest(key, Selector::words(self.rules).chain(others.iter().copied()));
             let message = format!("{unknown}, nor another key of `[{name}]`");
             self.source.error(span, message, "not known", Some(unknown.help()))
         })?;

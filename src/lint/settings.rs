@@ -209,8 +209,13 @@ impl Selector {
         if let Some(practice) = Practice::ALL.into_iter().find(|practice| practice.id() == text) {
             return Ok(Self::Practice(practice));
         }
-        let words = rules.iter().flat_map(|rule| [rule.id, rule.code]).chain(Practice::ALL.map(Practice::id));
-        Err(UnknownSelector { given: text.to_owned(), nearest: nearest(text, words) })
+        Err(UnknownSelector { given: text.to_owned(), nearest: nearest(text, Self::words(rules)) })
+    }
+
+    /// Every word that [`Selector::parse`] takes.
+    pub fn words(rules: &[&'static Rule]) -> impl Iterator<Item = &'static str> {
+        let rules = rules.iter().flat_map(|rule| [rule.id, rule.code]);
+        rules.chain(Practice::ALL.map(Practice::id)).chain(["all"])
     }
 
     fn covers(self, rule: &Rule) -> bool {

@@ -3,7 +3,7 @@
 use miette::{Result, miette};
 
 use crate::cli::Lint;
-use crate::commands::{Terminal, print};
+use crate::commands::Terminal;
 use crate::lint::{Finding, Report, allow};
 use crate::output::human::plural;
 use crate::output::{Texts, printable_line};
@@ -26,7 +26,7 @@ pub fn run(args: &Lint, terminal: Terminal, workspace: &Workspace, report: &Repo
     }
     let findings = plural(planned.allowed, "finding", "findings");
     if args.diff {
-        print(planned.tree.diff())?;
+        terminal.print_diff(&planned.tree)?;
         terminal.status("Would allow", findings);
         return Ok(false);
     }

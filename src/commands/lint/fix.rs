@@ -5,7 +5,7 @@ use std::path::Path;
 use miette::Result;
 
 use crate::cli::Lint;
-use crate::commands::{Terminal, print};
+use crate::commands::Terminal;
 use crate::lint::{Applicability, Report, fix};
 use crate::output::printable_line;
 use crate::workspace::{self, Workspace};
@@ -37,7 +37,7 @@ pub fn run(
             terminal.warn(format!("{path} is left as it is: {}", printable_line(why, 500)));
         }
         if args.diff {
-            print(planned.tree.diff())?;
+            terminal.print_diff(&planned.tree)?;
             terminal.status("Would mend", findings(planned.mended.len()));
             break;
         }

@@ -66,13 +66,8 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     let baseline_file = settings::baseline(args, &config)?;
     if args.show_config {
         let settings = settings::effective(&asked, &config, &workspace, &known)?;
-        let shown = show_config::Shown {
-            settings: &settings,
-            tier_from: asked.tier_from(&config),
-            config: &config,
-            baseline: baseline_file.as_deref(),
-            known: &known,
-        };
+        let (tier_from, baseline) = (asked.tier_from(&config), baseline_file.as_deref());
+        let shown = show_config::Shown { settings: &settings, tier_from, config: &config, baseline, known: &known };
         return match args.format {
             LintFormat::Json => print(|out| shown.write_json(out, &workspace)),
             _ => print(|out| shown.write_text(out, &workspace)),
