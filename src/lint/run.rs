@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::settings::Place;
 use super::{Check, Diagnostic, Level, Rule, Settings, own, suppress};
-use crate::workspace::{Workspace, rust};
+use crate::workspace::{FileId, Workspace, rust};
 
 /// What a rule found, at the level the settings give it.
 #[derive(Clone, Debug)]
@@ -82,9 +82,9 @@ pub fn run(workspace: &Workspace, rules: &[&'static Rule], settings: &Settings) 
         }
     }
     let mut findings = std::mem::take(&mut sink.findings);
-    let allowed = suppress::apply(&workspace.directives, &known, settings, &mut findings, &mut |rule, diagnostic| {
-        sink.add(rule, diagnostic)
-    });
+    let asked = |rule: &'static Rule, file| can_speak(workspace, settings, rule, file);
+    let allowed =
+        suppress::apply(&workspace.directives, &known, &asked, &mut findings, &mut |rule, diagnostic| sink.add(rule, diagnostic));
     findings.append(&mut sink.findings);
     sort(workspace, &mut findings);
 
@@ -138,6 +138,21 @@ impl Sink<'_> {
             self.findings.push(Finding { rule, level, diagnostic });
         }
     }
+}
+
+/// Whether `rule` may report something in `file`, of whichever of its package's services.
+fn can_speak(workspace: &Workspace, settings: &Settings, rule: &Rule, file: FileId) -> bool {
+    if !settings.differ() {
+        return settings.runs(rule);
+    }
+    let package = workspace.package_about(None, file);
+    let of_package = workspace.services.iter().filter(|service| Some(service.package) == package);
+    let mut services: Vec<Option<&str>> = of_package.map(|service| Some(service.name.as_str())).collect();
+    if services.is_empty() {
+        services.push(None);
+    }
+    let path = Some(workspace.sources.path(file));
+    services.into_iter().any(|service| settings.level(rule, Place { package, service, path }) > Level::Allow)
 }
 
 /// What levels of a diagnostic may differ by; nothing where none do.

@@ -1,7 +1,8 @@
 //! `msvc: allow(rule-id[, rule-id]) because <reason>`: which findings a comment takes away, and which comments do not hold.
 
 use super::settings::nearest;
-use super::{Diagnostic, Finding, Rule, Settings, own};
+use super::{Diagnostic, Finding, Rule, own};
+use crate::workspace::FileId;
 use crate::workspace::directive::Directive;
 
 /// One valid allow comment and what it has taken away so far.
@@ -10,11 +11,12 @@ struct Allow<'w> {
     rules: Vec<(&'static Rule, bool)>,
 }
 
-/// Takes findings away, and adds findings about the comments themselves. Returns how many were taken away.
+/// Takes findings away, and adds findings about the comments themselves. `asked` says whether a rule can speak about a file: a
+/// comment for one that cannot is left alone. Returns how many were taken away.
 pub fn apply(
     directives: &[Directive],
     rules: &[&'static Rule],
-    settings: &Settings,
+    asked: &dyn Fn(&'static Rule, FileId) -> bool,
     findings: &mut Vec<Finding>,
     report: &mut dyn FnMut(&'static Rule, Diagnostic),
 ) -> usize {
@@ -45,7 +47,7 @@ pub fn apply(
         kept
     });
     for allow in &allows {
-        for (rule, _) in allow.rules.iter().filter(|(rule, used)| !used && settings.runs(rule)) {
+        for (rule, _) in allow.rules.iter().filter(|(rule, used)| !used && asked(rule, allow.directive.at.file)) {
             report(
                 &own::UNUSED_ALLOW,
                 Diagnostic::new(

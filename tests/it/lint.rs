@@ -93,6 +93,21 @@ fn a_rule_that_is_off_leaves_its_comments_alone() {
 }
 
 #[test]
+fn a_rule_that_is_off_in_a_path_leaves_the_comments_there_alone() {
+    let mut levels = Levels::default();
+    levels.set(Selector::Rule(&WORDS), Level::Allow, "here");
+    let settings = |pattern: &str| {
+        let paths = vec![(Paths::new(pattern, "").unwrap(), levels.clone())];
+        lint::run(&workspace(), &[&WORDS], &Settings { paths, ..Settings::default() })
+    };
+    assert_eq!(
+        shown(&settings("a.yaml")),
+        ["10: invalid-allow: this comment gives no reason", "12: invalid-allow: `bad-wrod` is no rule"]
+    );
+    assert!(shown(&settings("b.yaml")).iter().any(|line| line.contains("unused-allow")));
+}
+
+#[test]
 fn findings_do_not_depend_on_the_order_of_rules_and_come_once() {
     let settings = Settings { tier: Tier::Pedantic, ..Settings::default() };
     let mut workspace = workspace();

@@ -69,10 +69,10 @@ impl Revision {
     }
 
     /// Objects of files that are no longer where they were: one that is new may be one of them, moved.
-    pub fn gone(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn gone(&self) -> Vec<(String, String)> {
         let top = self.root.join(&self.up);
-        let gone = self.files.iter().filter(move |(path, _)| top.join(path).symlink_metadata().is_err());
-        gone.map(|(path, object)| (path.as_str(), object.as_str()))
+        let gone = self.files.iter().filter(|(path, _)| top.join(path).symlink_metadata().is_err());
+        gone.map(|(path, object)| (path.clone(), object.clone())).collect()
     }
 
     /// A way to read objects, one after the other.

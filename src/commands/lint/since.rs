@@ -26,7 +26,7 @@ const MAX_CANDIDATES: usize = 50;
 /// Takes away the findings that no change since `revision` touches.
 pub fn keep_touched(report: &mut Report, workspace: &Workspace, revision: &str) -> Result<()> {
     let revision = Revision::find(workspace.sources.root(), revision)?;
-    let mut changes = Changes { workspace, reader: revision.reader()?, revision, known: BTreeMap::new() };
+    let mut changes = Changes { workspace, reader: revision.reader()?, revision, gone: None, known: BTreeMap::new() };
     let mut kept = Vec::new();
     for finding in std::mem::take(&mut report.findings) {
         let diagnostic = &finding.diagnostic;
@@ -47,6 +47,8 @@ struct Changes<'w> {
     workspace: &'w Workspace,
     revision: Revision,
     reader: Reader,
+    /// Files that are no longer where they were, with what they held, once a new one was asked about.
+    gone: Option<Vec<(String, String)>>,
     known: BTreeMap<FileId, (String, Lines)>,
 }
 
@@ -71,11 +73,11 @@ impl Changes<'_> {
         }
         let name = |path: &str| Path::new(path).file_name().map(ToOwned::to_owned);
         let kind = |path: &str| Path::new(path).extension().map(ToOwned::to_owned);
-        let mut candidates: Vec<_> = self.revision.gone().filter(|(gone, _)| kind(gone) == kind(path)).collect();
-        candidates.sort_by_key(|(gone, _)| (name(gone) != name(path), *gone));
-        candidates.truncate(MAX_CANDIDATES);
+        let gone = self.gone.get_or_insert_with(|| self.revision.gone());
+        let mut candidates: Vec<_> = gone.iter().filter(|(gone, _)| kind(gone) == kind(path)).collect();
+        candidates.sort_by_key(|(gone, _)| (name(gone) != name(path), gone));
         let mut best: Option<(f64, String)> = None;
-        for (_, object) in candidates {
+        for (_, object) in candidates.into_iter().take(MAX_CANDIDATES) {
             let old = self.reader.text(object)?;
             let alike = likeness(&old, text);
             if alike >= SAME_FILE && best.as_ref().is_none_or(|(known, _)| alike > *known) {
