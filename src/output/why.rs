@@ -75,8 +75,16 @@ pub fn write(
         writeln!(out, "  {}", "what each takes for right: cargo msvc lint --explain RULE, \"Not reported when\"".dimmed())?;
     }
     if answer.found.is_empty() && answer.looked.is_empty() {
-        let dash = style.pick("–", "-");
-        writeln!(out, "\nno rule looked at what starts on this line {dash} of files other than Rust only findings are known")?;
+        let is_rust = texts.path(line).ends_with(".rs");
+        writeln!(
+            out,
+            "\n{}",
+            if is_rust {
+                "no rule looked at anything that starts on this line"
+            } else {
+                "no rule finds anything here; what they look at is recorded in Rust code only"
+            }
+        )?;
     }
     Ok(())
 }

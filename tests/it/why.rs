@@ -61,7 +61,7 @@ fn each_line_says_what_decided() {
     assert!(why("orders/tests/api.rs:2", &[]).contains("no rule about code looks here: no library and no binary compiles it\n"));
     let text = why("orders/Dockerfile:1", &[]);
     assert!(text.contains("unpinned-base-image") && text.contains("reported as error: default"), "{text}");
-    assert!(why("orders/Dockerfile:2", &[]).contains("no rule looked at what starts on this line"));
+    assert!(why("orders/Dockerfile:2", &[]).contains("no rule finds anything here"));
 
     // The same line as another tool, or another directory, names it.
     assert_eq!(why(&format!("{main}:3:5"), &[]), why(&format!("./{main}:3"), &[]));
