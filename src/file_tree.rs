@@ -188,8 +188,10 @@ impl FileTree {
 /// When the disk refuses; a file that was there is then as before.
 pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if fs::metadata(&path).is_ok_and(|now| !now.is_file() && !now.is_dir()) {
-        return fs::OpenOptions::new().write(true).open(&path)?.write_all(contents);
+    let is_no_file = fs::metadata(&path).is_ok_and(|now| !now.is_file() && !now.is_dir());
+    // What a link leads to may not be there yet.
+    if is_no_file || path.is_symlink() {
+        return fs::OpenOptions::new().write(true).create(true).truncate(true).open(&path)?.write_all(contents);
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent)?;

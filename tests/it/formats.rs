@@ -172,6 +172,14 @@ fn several_formats_at_once() {
     let alone = run(&["--format", "sarif"]);
     assert_eq!(alone.stdout, sandbox.text("out/deep/lint.sarif"));
 
+    // A link stays one, whether what it leads to is there or not; what is no file is written into.
+    std::os::unix::fs::symlink("target.json", sandbox.path("link.json")).unwrap();
+    for _ in 0..2 {
+        run(&["--output", "jsonl=link.json", "--output", "json=/dev/null"]);
+        assert!(sandbox.path("link.json").is_symlink());
+        assert_eq!(sandbox.text("target.json").lines().count(), 1);
+    }
+
     run(&["--output", "sarif=src/main.rs/x"]).refused(&["--output: cannot write src/main.rs/x"]);
     run(&["--output", "sarf=x"]).refused(&["`sarf` is no format: write one of human, concise, json"]);
     run(&["--output", "sarif"]).refused(&["no file is named"]);
