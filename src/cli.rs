@@ -192,6 +192,8 @@ offered!(NewTls of crate::service::Tls {
 /// Audit the services of any Rust workspace against the nine practices
 ///
 /// Reads files only: nothing of the audited workspace is built or run.
+///
+/// Exit status: 0 when nothing is reported as an error, 1 when something is, 2 when the audit could not be made.
 #[derive(Debug, Args)]
 pub struct Lint {
     /// Directory to audit, with everything below it
@@ -200,12 +202,52 @@ pub struct Lint {
     /// How to print findings
     #[arg(long, value_enum, default_value_t)]
     pub format: LintFormat,
+    /// Also write findings to a file in another format, beside what is printed; may be given several times
+    #[arg(long, value_name = "FORMAT=FILE")]
+    pub output: Vec<OutputFile>,
     /// Report these rules or practices only
     #[arg(long, value_name = "RULE|PRACTICE", value_delimiter = ',')]
     pub select: Vec<String>,
     /// Do not report these rules or practices
     #[arg(long, value_name = "RULE|PRACTICE", value_delimiter = ',')]
     pub ignore: Vec<String>,
+
+    /// Who is asking: rules of a higher tier ask for more, or are for a review by hand [default: `tier` in msvc.toml]
+    // "Persona" is what zizmor calls it.
+    #[arg(long, value_enum, alias = "persona", help_heading = "Levels")]
+    pub tier: Option<LintTier>,
+    /// Report as errors, which make the exit status 1; `all` is whatever is reported. Wins over msvc.toml and packages
+    #[arg(long, value_name = "RULE|PRACTICE|all", value_delimiter = ',', help_heading = "Levels")]
+    pub deny: Vec<String>,
+    /// Report as warnings
+    #[arg(long, value_name = "RULE|PRACTICE|all", value_delimiter = ',', help_heading = "Levels")]
+    pub warn: Vec<String>,
+    /// Do not report; where several of these flags name the same, the severest wins
+    #[arg(long, value_name = "RULE|PRACTICE|all", value_delimiter = ',', help_heading = "Levels")]
+    pub allow: Vec<String>,
+    /// Exit with 0 also when there are errors; with 2 still when the audit could not be made
+    #[arg(long, help_heading = "Levels")]
+    pub exit_zero: bool,
+
+    /// Report only what lines touch that changed since this branch, tag or commit; all is read and judged as ever
+    #[arg(long, value_name = "REV", help_heading = "Adopt step by step")]
+    pub since: Option<String>,
+    /// Do not report what this file holds: findings that you live with for now [default: `baseline` in msvc.toml]
+    #[arg(long, value_name = "FILE", help_heading = "Adopt step by step")]
+    pub baseline: Option<PathBuf>,
+    /// Report also what the baseline that msvc.toml names holds
+    #[arg(long, help_heading = "Adopt step by step", conflicts_with_all = ["baseline", "update_baseline"])]
+    pub no_baseline: bool,
+    /// Take out of the baseline what is gone; make it, with all that is reported now, where there is none
+    #[arg(long, help_heading = "Adopt step by step", conflicts_with_all = ["since", "diff"])]
+    pub update_baseline: bool,
+
+    /// Write comments that allow what is reported, each with --reason; `--diff` only shows them
+    #[arg(long, requires = "reason", conflicts_with_all = ["fix", "unsafe_fixes", "update_baseline"], help_heading = "Adopt step by step")]
+    pub add_allow: bool,
+    /// Why those findings are all right; for the next reader to judge whether it still holds
+    #[arg(long, value_name = "TEXT", requires = "add_allow", help_heading = "Adopt step by step")]
+    pub reason: Option<String>,
 
     /// Mend what can be mended without changing what the program does
     #[arg(long, help_heading = "Mend", group = "mend")]
@@ -226,6 +268,24 @@ pub struct Lint {
     /// Show which binaries are taken for services, and why; with -v also the variables that they read
     #[arg(long, help_heading = "Ask instead of audit", conflicts_with_all = ["explain", "list_rules"])]
     pub show_services: bool,
+    /// Say which rules looked at a line, and what decided
+    #[arg(long, value_name = "FILE:LINE", help_heading = "Ask instead of audit",
+          conflicts_with_all = ["explain", "list_rules", "show_services", "show_config", "fix", "diff", "add_allow", "update_baseline"])]
+    pub why: Option<String>,
+    /// Show the settings in effect, each with where it comes from
+    #[arg(long, help_heading = "Ask instead of audit", conflicts_with_all = ["explain", "list_rules", "show_services"])]
+    pub show_config: bool,
+}
+
+/// The tiers of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LintTier {
+    /// Rules for everybody
+    Default,
+    /// Also rules that ask for more
+    Pedantic,
+    /// Also rules for a review by hand, noisy by nature
+    Auditor,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -233,12 +293,49 @@ pub enum LintFormat {
     /// For people, with source snippets
     #[default]
     Human,
+    /// One line a finding: path:line:column: level[rule] message
+    Concise,
     /// One document, schema `cargo-msvc/lint/1`
     Json,
+    /// The findings of that document, one a line
+    Jsonl,
     /// SARIF 2.1.0, for code scanning
     Sarif,
     /// GitHub workflow annotations
     Github,
+    /// GitLab's Code Quality report
+    Gitlab,
+    /// JUnit's XML, for the test tab of a CI server
+    Junit,
+    /// Checkstyle's XML, for review tools
+    Checkstyle,
+    /// What `cargo check --message-format=json` prints, for editors
+    RustcJson,
+}
+
+/// A format and the file it is written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputFile {
+    pub format: LintFormat,
+    pub path: PathBuf,
+}
+
+impl std::str::FromStr for OutputFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (format, path) = text.split_once('=').unwrap_or((text, ""));
+        let format = LintFormat::from_str(format, false).map_err(|_| {
+            let formats = LintFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            let formats: Vec<String> = formats.map(|format| format.get_name().to_owned()).collect();
+            format!("`{format}` is no format: write one of {}, then `=` and the file", formats.join(", "))
+        })?;
+        match path {
+            "" => Err("no file is named: write FORMAT=FILE".to_owned()),
+            "-" => Err("a file is needed here: --format prints to standard output".to_owned()),
+            path => Ok(Self { format, path: path.into() }),
+        }
+    }
 }
 
 /// Write Kubernetes manifests that follow from the code

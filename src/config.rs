@@ -9,13 +9,16 @@
 //! [deploy]                     # read by `deploy-manifests`
 //! ```
 
+mod lint;
+
 use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
-use toml_edit::{Document, Item, TableLike};
+use toml_edit::{Document, Item};
 
-use crate::lint::settings::nearest;
-use crate::lint::{Level, Levels, Practice, Rule, Selector, Settings, Tier};
+pub use self::lint::{KEYS, LintConfig, ServiceLevels};
+use crate::lint::settings::{Paths, nearest};
+use crate::lint::{Rule, Settings};
 use crate::workspace::Workspace;
 
 /// Name of the configuration file.
@@ -26,8 +29,7 @@ const TABLES: [&str; 2] = ["lint", "deploy"];
 /// A configuration file, checked as far as its tables are ours to check.
 #[derive(Debug, Default)]
 pub struct Config {
-    pub tier: Tier,
-    pub levels: Levels,
+    pub lint: LintConfig,
     /// `[deploy]`, raw.
     pub deploy: Option<Item>,
     /// Where it was read from and what it says; `None` where there is no file.
@@ -37,9 +39,15 @@ pub struct Config {
 /// A text that errors point into.
 #[derive(Clone, Debug)]
 pub struct Source {
-    pub path: String,
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// The same as a person knows it: `msvc.toml`.
+    pub shown: String,
     pub text: String,
 }
+
+/// A mistake in a configuration.
+pub type Error = Box<ConfigError>;
 
 /// What is wrong in a configuration, and where.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -71,7 +79,8 @@ pub enum LoadError {
 pub fn load(root: &Path, rules: &[&'static Rule]) -> Result<Config, LoadError> {
     let Some(path) = find(root) else { return Ok(Config::default()) };
     let text = std::fs::read_to_string(&path).map_err(|error| LoadError::Unreadable { path: path.clone(), error })?;
-    parse(Source { path: path.display().to_string(), text }, rules).map_err(LoadError::Invalid)
+    let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+    parse(Source { path, shown, text }, rules).map_err(LoadError::Invalid)
 }
 
 fn find(root: &Path) -> Option<PathBuf> {
@@ -96,7 +105,7 @@ pub fn parse(source: Source, rules: &[&'static Rule]) -> Result<Config, Box<Conf
     let mut config = Config::default();
     for (key, item) in document.as_table().iter() {
         match key {
-            "lint" => (config.tier, config.levels) = lint_table(item, "lint", &source, rules)?,
+            "lint" => config.lint = LintConfig::parse(item, &source, rules)?,
             "deploy" => config.deploy = Some(item.clone()),
             _ => {
                 let span = document.as_table().key(key).and_then(toml_edit::Key::span);
@@ -109,59 +118,54 @@ pub fn parse(source: Source, rules: &[&'static Rule]) -> Result<Config, Box<Conf
     Ok(config)
 }
 
-/// Adds what the packages' own `[package.metadata.msvc.lint]` say to settings made from `config`.
-pub fn resolve(config: &Config, workspace: &Workspace, rules: &[&'static Rule]) -> Result<Settings, Box<ConfigError>> {
-    let mut settings = Settings { tier: config.tier, levels: config.levels.clone(), ..Settings::default() };
+impl Config {
+    /// Directory that paths and patterns of the file count from.
+    pub fn directory(&self) -> Option<&Path> {
+        self.source.as_ref().and_then(|source| source.path.parent())
+    }
+
+    /// File that `[lint] baseline` names.
+    pub fn baseline(&self) -> Option<PathBuf> {
+        self.lint.baseline.as_ref().map(|(path, _)| self.directory().unwrap_or(Path::new("")).join(path))
+    }
+}
+
+/// Settings for a tree: what `config` says, and what the packages' own `[package.metadata.msvc.lint]` do.
+pub fn resolve(config: &Config, workspace: &Workspace, rules: &[&'static Rule]) -> Result<Settings, Error> {
+    let root = workspace.sources.root();
+    let above = config.directory().and_then(|directory| root.strip_prefix(directory).ok());
+    let prefix = above.map(|above| above.display().to_string().replace('\\', "/")).unwrap_or_default();
+    let prefix = if prefix.is_empty() { prefix } else { prefix + "/" };
+    let lint = &config.lint;
+    let mut settings = Settings {
+        tier: lint.tier.as_ref().map(|(tier, _)| *tier).unwrap_or_default(),
+        levels: lint.levels.clone(),
+        ..Settings::default()
+    };
+    for (pattern, levels) in &lint.paths {
+        // It was parsed before.
+        settings.paths.extend(Paths::new(pattern, &prefix).ok().map(|paths| (paths, levels.clone())));
+    }
+    for ServiceLevels { name, span, levels } in &lint.services {
+        let known = || workspace.services.iter().map(|service| service.name.as_str());
+        // Of a part of the workspace, other services are not known.
+        if let (Some(source), true, false) = (&config.source, prefix.is_empty(), known().any(|known| known == name)) {
+            let help = suggest(name, known(), "`cargo msvc lint --show-services` lists them all");
+            return Err(source.error(span.clone(), format!("there is no service `{name}`"), "not known", Some(help)));
+        }
+        settings.services.insert(name.clone(), levels.clone());
+    }
     for (index, package) in workspace.packages.iter().enumerate() {
         let Some(item) = package.metadata.as_ref().and_then(|metadata| metadata.get("lint")) else { continue };
-        let source = Source {
-            path: workspace.sources.path(package.manifest).to_string(),
-            text: workspace.sources.text(package.manifest).unwrap_or_default(),
-        };
-        let (tier, levels) = lint_table(item, "package.metadata.msvc.lint", &source, rules)?;
-        if tier != Tier::Default {
-            let span = item.get("tier").and_then(Item::span);
-            let help = format!("set it under `[lint]` in {FILE}, or name the rules that this package wants");
-            return Err(source.error(span, "a tier cannot be set for one package".to_owned(), "not for one package", Some(help)));
-        }
-        settings.packages.insert(index, levels);
+        let path = workspace.sources.path(package.manifest);
+        let text = workspace.sources.text(package.manifest).unwrap_or_default();
+        let source = Source { path: root.join(path), shown: path.to_string(), text };
+        settings.packages.insert(index, lint::package_levels(item, &source, rules)?);
     }
     Ok(settings)
 }
 
-fn lint_table(item: &Item, name: &str, source: &Source, rules: &[&'static Rule]) -> Result<(Tier, Levels), Box<ConfigError>> {
-    let table: &dyn TableLike = item.as_table_like().ok_or_else(|| {
-        source.error(item.span(), format!("`{name}` must be a table"), "not a table", Some(format!("write `[{name}]`")))
-    })?;
-    let mut tier = Tier::Default;
-    let mut levels = Levels::default();
-    for (key, value) in table.iter() {
-        if key == "tier" {
-            let tiers = Tier::ALL.map(Tier::id);
-            tier = choice(value, key, &tiers, source).map(|at| Tier::ALL[at])?;
-            continue;
-        }
-        let selector = Selector::parse(key, rules).map_err(|unknown| {
-            let span = table.key(key).and_then(toml_edit::Key::span);
-            source.error(span, format!("{unknown}, nor another key of `[{name}]`"), "not known", Some(unknown.help()))
-        })?;
-        let level = choice(value, key, &Level::ALL.map(Level::id), source).map(|at| Level::ALL[at])?;
-        levels.set(selector, level);
-    }
-    Ok((tier, levels))
-}
-
-/// Index of a string value among `choices`.
-fn choice(value: &Item, key: &str, choices: &[&'static str], source: &Source) -> Result<usize, Box<ConfigError>> {
-    let known = value.as_str().and_then(|text| choices.iter().position(|choice| *choice == text));
-    known.ok_or_else(|| {
-        let list = format!("it is one of \"{}\"", choices.join("\", \""));
-        let help = value.as_str().map_or(list.clone(), |text| suggest(text, choices.iter().copied(), &list));
-        source.error(value.span(), format!("this is no value of `{key}`"), "not known", Some(help))
-    })
-}
-
-fn suggest(given: &str, valid: impl IntoIterator<Item = &'static str>, otherwise: &str) -> String {
+fn suggest<'w>(given: &str, valid: impl IntoIterator<Item = &'w str>, otherwise: &str) -> String {
     nearest(given, valid).map_or_else(|| otherwise.to_owned(), |nearest| format!("did you mean `{nearest}`? {otherwise}"))
 }
 
@@ -176,7 +180,7 @@ impl Source {
     ) -> Box<ConfigError> {
         Box::new(ConfigError {
             message,
-            source_code: NamedSource::new(&self.path, self.text.clone()),
+            source_code: NamedSource::new(self.path.display().to_string(), self.text.clone()),
             span: SourceSpan::from(span.unwrap_or(0..0)),
             label,
             help,
@@ -184,19 +188,13 @@ impl Source {
     }
 }
 
-/// Every word that `[lint]` takes as a key, for documentation and tests.
-pub fn lint_keys(rules: &[&'static Rule]) -> Vec<&'static str> {
-    let practices = Practice::ALL.map(Practice::id);
-    std::iter::once("tier").chain(practices).chain(rules.iter().map(|rule| rule.id)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lint::own;
+    use crate::lint::{Level, Practice, Tier, own};
 
     fn parse_text(text: &str) -> Result<Config, Box<ConfigError>> {
-        parse(Source { path: FILE.to_owned(), text: text.to_owned() }, own::ALL)
+        parse(Source { path: FILE.into(), shown: FILE.to_owned(), text: text.to_owned() }, own::ALL)
     }
 
     #[test]
@@ -204,11 +202,27 @@ mod tests {
         let config =
             parse_text("[lint]\ntier = \"pedantic\"\nunused-allow = \"deny\"\nsecurity = 'allow'\n[deploy]\nregistry = 'x'\n")
                 .unwrap();
-        assert_eq!(config.tier, Tier::Pedantic);
-        assert_eq!(config.levels.rules["unused-allow"], Level::Deny);
-        assert_eq!(config.levels.practices[&Practice::Security], Level::Allow);
+        assert_eq!(config.lint.tier, Some((Tier::Pedantic, "msvc.toml:2".to_owned())));
+        let stated = &config.lint.levels.rules["unused-allow"];
+        assert_eq!((stated.level, stated.origin.as_str()), (Level::Deny, "msvc.toml:3"));
+        assert_eq!(config.lint.levels.practices[&Practice::Security].level, Level::Allow);
         assert_eq!(config.deploy.unwrap()["registry"].as_str(), Some("x"));
         assert!(parse_text("").unwrap().deploy.is_none());
+    }
+
+    #[test]
+    fn tables_of_lint() {
+        let config = parse_text(
+            "[lint]\nall = 'warn'\nbaseline = 'b.json'\nexternals = ['erp.corp']\n[lint.paths.\"a/*\"]\nall = 'allow'\n\
+             [lint.paths.b]\nsecurity = 'deny'\n[lint.services]\norders = { unused-allow = 'deny' }\n",
+        );
+        let lint = config.unwrap().lint;
+        assert_eq!(lint.levels.all.unwrap().level, Level::Warn);
+        assert_eq!(lint.baseline, Some(("b.json".to_owned(), "msvc.toml:3".to_owned())));
+        assert!(lint.externals.hold("erp.corp"));
+        assert_eq!(lint.paths.iter().map(|(pattern, _)| pattern.as_str()).collect::<Vec<_>>(), ["a/*", "b"]);
+        assert_eq!(lint.services[0].name, "orders");
+        assert_eq!(lint.services[0].levels.rules["unused-allow"].origin, "msvc.toml:10");
     }
 
     /// Each case: a text, the part that the error points at, and words of its message and help.
@@ -222,6 +236,17 @@ mod tests {
             ("[lint]\nunused-allow = 3\n", "3", "no value", "\"allow\", \"warn\", \"deny\""),
             ("[lint]\ntier = 'all'\n", "'all'", "no value of `tier`", "pedantic"),
             ("lint = 3\n", "3", "must be a table", "[lint]"),
+            ("[lint]\nteir = 'default'\n", "teir", "nor another key of `[lint]`", "`tier`"),
+            ("[lint]\nservice-discovry = 'warn'\n", "service-discovry", "no practice", "`service-discovery`"),
+            ("[lint]\nbaselin = 'x'\n", "baselin", "nor another key of `[lint]`", "`baseline`"),
+            ("[lint]\nbaseline = true\n", "true", "no value of `baseline`", "a path"),
+            ("[lint]\nexternals = ['https://erp.corp']\n", "'https://erp.corp'", "no host", "without scheme"),
+            ("[lint]\nexternals = 'erp.corp'\n", "'erp.corp'", "no value of `externals`", "a list"),
+            ("[lint]\nall = 'off'\n", "'off'", "no value of `all`", "\"allow\""),
+            ("[lint.paths]\n'../x' = {}\n", "'../x'", "no pattern", "relative"),
+            ("[lint.paths.x]\ntier = 'default'\n", "tier", "nor another key of `[lint.paths.\"x\"]`", ""),
+            ("[lint.paths.x]\nsecurty = 'warn'\n", "securty", "no practice", "`security`"),
+            ("[lint.services.a]\nal = 'warn'\n", "al", "nor another key of `[lint.services.a]`", "`all`"),
             ("[lint\n", "", "", "valid TOML"),
             ("[lint]\nqqqqqq = 'deny'\n", "qqqqqq", "no rule", "--list-rules"),
         ] {

@@ -11,7 +11,7 @@ mod transaction;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::camino::{Utf8Component, Utf8Path, Utf8PathBuf};
@@ -179,6 +179,29 @@ impl FileTree {
     pub fn write(&self, root: &Path) -> Result<Vec<Utf8PathBuf>, WriteError> {
         transaction::write(self, root)
     }
+}
+
+/// Puts `contents` in place of the file at `path`, whole or not at all; makes its directories. For reports that a person names
+/// a place for: what is no file there (a pipe, `/dev/stderr`) is written into, and a link is followed.
+///
+/// # Errors
+/// When the disk refuses; a file that was there is then as before.
+pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let is_no_file = fs::metadata(&path).is_ok_and(|now| !now.is_file() && !now.is_dir());
+    // What a link leads to may not be there yet.
+    if is_no_file || path.is_symlink() {
+        return fs::OpenOptions::new().write(true).create(true).truncate(true).open(&path)?.write_all(contents);
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)?;
+    let mut builder = tempfile::Builder::new();
+    // As any program's new file; the person's umask has the last word.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.prefix(".cargo-msvc-").tempfile_in(parent)?;
+    file.write_all(contents)?;
+    file.persist(&path).map(drop).map_err(|error| error.error)
 }
 
 /// Whether a path is one that [`FileTree::write`] may touch: relative, and without `..`.

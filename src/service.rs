@@ -297,6 +297,19 @@ fn nearest_name(text: &str) -> Option<String> {
     reject_name(&name).is_none().then_some(name)
 }
 
+/// The word most like `text`, if any is alike enough to be a slip of the keyboard. Names of services, keys and rules are all
+/// words that people type.
+pub fn nearest<'w>(text: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    let text = text.to_lowercase().replace('_', "-");
+    let scored = words.into_iter().map(|word| (strsim::jaro_winkler(&text, &word.to_lowercase()), word));
+    // Ties go to the first, so the answer does not depend on anything but the list.
+    let best = scored.fold(None, |best: Option<(f64, &str)>, next| match best {
+        Some(best) if best.0 >= next.0 => Some(best),
+        _ => Some(next),
+    });
+    best.filter(|(score, _)| *score > 0.8).map(|(_, word)| word)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use colored::Colorize as _;
 use miette::{Result, miette};
 
-use super::{Outcome, Terminal, finish_interrupted_write, print};
+use super::{Outcome, Terminal, finish_interrupted_write, print, refuse};
 use crate::cli::DeployManifests;
 use crate::deploy::image::{self, ImageSetting};
 use crate::deploy::note::Note;
@@ -27,7 +27,8 @@ const MANAGED: [&str; 4] = ["base", "components", "overlays/dev/generated", "ove
 pub fn run(args: &DeployManifests, terminal: Terminal) -> Result<Outcome> {
     let root = args.path.canonicalize().map_err(|error| miette!("cannot read {}: {error}", args.path.display()))?;
     let known: Vec<_> = own::ALL.iter().chain(rules::ALL).copied().collect();
-    let settings = deploy::config::read(&config::load(&root, &known)?).map_err(|error| miette::Report::from(*error))?;
+    let config = config::load(&root, &known).map_err(refuse)?;
+    let settings = deploy::config::read(&config).map_err(|error| refuse(config::LoadError::Invalid(error)))?;
     let mut workspace = workspace::load(&root);
     deploy::name_for_cluster(&mut workspace.services);
     if workspace.services.is_empty() {

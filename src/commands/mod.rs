@@ -2,7 +2,6 @@
 
 pub mod demo;
 pub mod deploy_manifests;
-mod fix;
 pub mod lint;
 pub mod man;
 pub mod new;
@@ -14,10 +13,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _};
-use miette::miette;
+use miette::{NamedSource, miette};
 
 use crate::cli::{Cli, Command};
-use crate::file_tree;
+use crate::output::{printable, printable_line};
+use crate::{config, file_tree};
 pub use terminal::{Terminal, print};
 
 /// How a command that did its work ended.
@@ -85,6 +85,20 @@ fn completions(shell: clap_complete::Shell) -> miette::Result<Outcome> {
     clap_complete::generate(shell, &mut Cli::command(), "cargo-msvc", &mut script);
     print(script)?;
     Ok(Outcome::Clean)
+}
+
+/// A mistake in a configuration as a terminal may show it: its text is part of the audited tree.
+fn refuse(error: config::LoadError) -> miette::Report {
+    match error {
+        config::LoadError::Invalid(error) => {
+            let config::ConfigError { message, source_code, span, label, help } = *error;
+            let name = printable_line(source_code.name(), 500);
+            let source_code = NamedSource::new(name, printable(source_code.inner()));
+            let (message, help) = (printable_line(&message, 500), help.map(|help| printable_line(&help, 2000)));
+            miette::Report::new(config::ConfigError { message, source_code, span, label, help })
+        }
+        error => error.into(),
+    }
 }
 
 /// Completes a write that an earlier run was killed in, before anything is read that it changes. A run that only looks

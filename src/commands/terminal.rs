@@ -10,7 +10,8 @@ use miette::{GraphicalReportHandler, GraphicalTheme, ThemeCharacters, ThemeStyle
 use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::cli::{Color, Global};
-use crate::output::Style;
+use crate::file_tree::FileTree;
+use crate::output::{Style, printable};
 
 /// What the command line and the environment say about output.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,6 +73,23 @@ impl Terminal {
         if !self.quiet {
             self.stderr(&line.to_string());
         }
+    }
+
+    /// Prints a plan as a diff: to the byte where another program reads it, and safe to look at where a person does.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn print_diff(&self, tree: &FileTree) -> miette::Result<()> {
+        let to_person = self.color_stdout || io::stdout().is_terminal();
+        print(if to_person { tree.diff_shown(&printable) } else { tree.diff() })
+    }
+
+    /// Whatever `work` makes has no color.
+    pub fn without_color<T>(&self, work: impl FnOnce() -> T) -> T {
+        colored::control::set_override(false);
+        let made = work();
+        colored::control::set_override(self.color_stdout);
+        made
     }
 
     /// `text` as stderr shows it.

@@ -5,19 +5,29 @@ use std::fmt::Write as _;
 use colored::Colorize as _;
 use similar::{ChangeTag, TextDiff};
 
-use super::FileTree;
+use cargo_metadata::camino::Utf8Path;
+
+use super::{FileTree, PlannedFile};
 
 const CONTEXT_LINES: usize = 3;
 
 impl FileTree {
     /// What writing would change, in the form that `patch -p1` takes, colored when stdout is.
     pub fn diff(&self) -> String {
-        self.changes().map(|(path, file)| unified(path.as_str(), file.replaces.as_deref(), &file.contents)).collect()
+        self.diff_shown(&str::to_owned)
+    }
+
+    /// The same with each line of the files as `shown` makes it: a terminal must not see them raw.
+    pub fn diff_shown(&self, shown: &dyn Fn(&str) -> String) -> String {
+        let unified = |(path, file): (&Utf8Path, &PlannedFile)| {
+            unified(&shown(path.as_str()), file.replaces.as_deref(), &file.contents, shown)
+        };
+        self.changes().map(unified).collect()
     }
 }
 
 /// One file's diff; `old` is `None` for a new file.
-fn unified(path: &str, old: Option<&[u8]>, new: &[u8]) -> String {
+fn unified(path: &str, old: Option<&[u8]>, new: &[u8], shown: &dyn Fn(&str) -> String) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = match old {
@@ -30,7 +40,7 @@ fn unified(path: &str, old: Option<&[u8]>, new: &[u8]) -> String {
     for hunk in diff.unified_diff().context_radius(CONTEXT_LINES).iter_hunks() {
         let _ = writeln!(text, "{}", hunk.header().to_string().cyan());
         for change in hunk.iter_changes() {
-            let line = format!("{}{}", change.tag(), change.value().trim_end_matches('\n'));
+            let line = format!("{}{}", change.tag(), shown(change.value().trim_end_matches('\n')));
             let _ = match change.tag() {
                 ChangeTag::Delete => writeln!(text, "{}", line.red()),
                 ChangeTag::Insert => writeln!(text, "{}", line.green()),

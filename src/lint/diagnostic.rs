@@ -34,6 +34,15 @@ impl Level {
             Self::Deny => "deny",
         }
     }
+
+    /// As compilers and the formats of other tools say it.
+    pub const fn severity(self) -> &'static str {
+        match self {
+            Self::Allow => "info",
+            Self::Warn => "warning",
+            Self::Deny => "error",
+        }
+    }
 }
 
 impl Confidence {

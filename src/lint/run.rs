@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
+use super::settings::Place;
 use super::{Check, Diagnostic, Level, Rule, Settings, own, suppress};
-use crate::workspace::{Workspace, rust};
+use crate::workspace::{FileId, Workspace, rust};
 
 /// What a rule found, at the level the settings give it.
 #[derive(Clone, Debug)]
@@ -45,6 +46,10 @@ pub struct Summary {
     pub services: usize,
     /// Findings that comments allow.
     pub allowed: usize,
+    /// Findings that the baseline holds.
+    pub baselined: usize,
+    /// Findings that no change touches, where only those are asked for.
+    pub unchanged: usize,
 }
 
 /// Runs `rules` over `workspace`. The report depends on these three alone: not on threads, time or the order of rules.
@@ -77,9 +82,9 @@ pub fn run(workspace: &Workspace, rules: &[&'static Rule], settings: &Settings) 
         }
     }
     let mut findings = std::mem::take(&mut sink.findings);
-    let allowed = suppress::apply(&workspace.directives, &known, settings, &mut findings, &mut |rule, diagnostic| {
-        sink.add(rule, diagnostic)
-    });
+    let asked = |rule: &'static Rule, file| can_speak(workspace, settings, rule, file);
+    let allowed =
+        suppress::apply(&workspace.directives, &known, &asked, &mut findings, &mut |rule, diagnostic| sink.add(rule, diagnostic));
     findings.append(&mut sink.findings);
     sort(workspace, &mut findings);
 
@@ -90,12 +95,13 @@ pub fn run(workspace: &Workspace, rules: &[&'static Rule], settings: &Settings) 
         packages: workspace.packages.len(),
         services: workspace.services.len(),
         allowed,
+        ..Summary::default()
     };
     report
 }
 
 /// What one rule says of everything, or the message of its panic.
-fn check(rule: &Rule, workspace: &Workspace) -> Result<Vec<Diagnostic>, String> {
+pub(super) fn check(rule: &Rule, workspace: &Workspace) -> Result<Vec<Diagnostic>, String> {
     let run = || {
         let mut out = Vec::new();
         match rule.check {
@@ -127,28 +133,35 @@ struct Sink<'w> {
 
 impl Sink<'_> {
     fn add(&mut self, rule: &'static Rule, diagnostic: Diagnostic) {
-        let level = self.settings.level(rule, self.package(&diagnostic));
+        let level = self.settings.level(rule, place(self.workspace, self.settings, &diagnostic));
         if level > Level::Allow {
             self.findings.push(Finding { rule, level, diagnostic });
         }
     }
+}
 
-    /// The package that a diagnostic is about: its service's, else the one whose directory holds the place.
-    fn package(&self, diagnostic: &Diagnostic) -> Option<usize> {
-        // Only packages with levels of their own make a difference.
-        let settings = &self.settings.packages;
-        if settings.is_empty() {
-            return None;
-        }
-        let service = diagnostic.service.as_deref();
-        if let Some(service) = self.workspace.services.iter().find(|known| Some(known.name.as_str()) == service) {
-            return Some(service.package);
-        }
-        let path = self.workspace.sources.path(diagnostic.primary.at.file);
-        let packages = self.workspace.packages.iter().enumerate();
-        let around = packages.filter(|(_, package)| path.starts_with(&package.directory));
-        around.max_by_key(|(_, package)| package.directory.components().count()).map(|(index, _)| index)
+/// Whether `rule` may report something in `file`, of whichever of its package's services.
+fn can_speak(workspace: &Workspace, settings: &Settings, rule: &Rule, file: FileId) -> bool {
+    if !settings.differ() {
+        return settings.runs(rule);
     }
+    let package = workspace.package_about(None, file);
+    let of_package = workspace.services.iter().filter(|service| Some(service.package) == package);
+    let mut services: Vec<Option<&str>> = of_package.map(|service| Some(service.name.as_str())).collect();
+    if services.is_empty() {
+        services.push(None);
+    }
+    let path = Some(workspace.sources.path(file));
+    services.into_iter().any(|service| settings.level(rule, Place { package, service, path }) > Level::Allow)
+}
+
+/// What levels of a diagnostic may differ by; nothing where none do.
+pub(super) fn place<'a>(workspace: &'a Workspace, settings: &Settings, diagnostic: &'a Diagnostic) -> Place<'a> {
+    if !settings.differ() {
+        return Place::default();
+    }
+    let (service, file) = (diagnostic.service.as_deref(), diagnostic.primary.at.file);
+    Place { package: workspace.package_about(service, file), service, path: Some(workspace.sources.path(file)) }
 }
 
 fn sort(workspace: &Workspace, findings: &mut Vec<Finding>) {

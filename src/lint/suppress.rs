@@ -1,7 +1,8 @@
 //! `msvc: allow(rule-id[, rule-id]) because <reason>`: which findings a comment takes away, and which comments do not hold.
 
 use super::settings::nearest;
-use super::{Diagnostic, Finding, Rule, Settings, own};
+use super::{Diagnostic, Finding, Rule, own};
+use crate::workspace::FileId;
 use crate::workspace::directive::Directive;
 
 /// One valid allow comment and what it has taken away so far.
@@ -10,11 +11,12 @@ struct Allow<'w> {
     rules: Vec<(&'static Rule, bool)>,
 }
 
-/// Takes findings away, and adds findings about the comments themselves. Returns how many were taken away.
+/// Takes findings away, and adds findings about the comments themselves. `asked` says whether a rule can speak about a file: a
+/// comment for one that cannot is left alone. Returns how many were taken away.
 pub fn apply(
     directives: &[Directive],
     rules: &[&'static Rule],
-    settings: &Settings,
+    asked: &dyn Fn(&'static Rule, FileId) -> bool,
     findings: &mut Vec<Finding>,
     report: &mut dyn FnMut(&'static Rule, Diagnostic),
 ) -> usize {
@@ -36,8 +38,7 @@ pub fn apply(
         let first = allows.partition_point(|allow| allow.directive.at.file < at.file);
         let mut kept = true;
         for allow in allows[first..].iter_mut().take_while(|allow| allow.directive.at.file == at.file) {
-            let covers = allow.directive.covers;
-            if covers.start <= at.span.start && at.span.start < covers.end.max(covers.start + 1) {
+            if covers(allow.directive, at.span.start) {
                 for (_, used) in allow.rules.iter_mut().filter(|(rule, _)| *rule == finding.rule) {
                     (kept, *used) = (false, true);
                 }
@@ -46,7 +47,7 @@ pub fn apply(
         kept
     });
     for allow in &allows {
-        for (rule, _) in allow.rules.iter().filter(|(rule, used)| !used && settings.runs(rule)) {
+        for (rule, _) in allow.rules.iter().filter(|(rule, used)| !used && asked(rule, allow.directive.at.file)) {
             report(
                 &own::UNUSED_ALLOW,
                 Diagnostic::new(
@@ -59,6 +60,24 @@ pub fn apply(
         }
     }
     before - findings.len()
+}
+
+fn covers(directive: &Directive, offset: u32) -> bool {
+    let covers = directive.covers;
+    covers.start <= offset && offset < covers.end.max(covers.start + 1)
+}
+
+/// The comment that allows what `rule` finds at a place.
+pub fn allowing<'w>(
+    directives: &'w [Directive],
+    rules: &[&'static Rule],
+    rule: &'static Rule,
+    at: crate::workspace::Location,
+) -> Option<&'w Directive> {
+    directives.iter().find(|directive| {
+        let covers = directive.at.file == at.file && covers(directive, at.span.start);
+        covers && parse(&directive.text, rules).is_ok_and(|allowed| allowed.contains(&rule))
+    })
 }
 
 /// The rules that a comment's text allows, or what is wrong with it and what to do.

@@ -3,18 +3,18 @@
 use std::io::{self, Write};
 
 use super::Texts;
+use super::terminal::printable;
 use crate::lint::{Level, Report};
 use crate::workspace::Workspace;
 
 /// Writes one command a finding. `prefix` is the audited root relative to the repository's, which is what GitHub counts paths
 /// from; empty when they are the same.
 pub fn write(out: &mut dyn Write, report: &Report, workspace: &Workspace, prefix: &str) -> io::Result<()> {
-    let texts = Texts::new(&workspace.sources);
+    let texts = Texts::below(&workspace.sources, prefix);
     for finding in &report.findings {
         let diagnostic = &finding.diagnostic;
         let place = texts.place(diagnostic.primary.at);
-        let path = texts.path(diagnostic.primary.at);
-        let path = if prefix.is_empty() { path.to_owned() } else { format!("{prefix}/{path}") };
+        let path = texts.shown_path(diagnostic.primary.at);
         let command = if finding.level == Level::Deny { "error" } else { "warning" };
         // GitHub takes columns only where both ends stand on one line.
         let columns = if place.start.line == place.end.line {
@@ -42,7 +42,8 @@ pub fn write(out: &mut dyn Write, report: &Report, workspace: &Workspace, prefix
 
 /// What stands after `::`: a raw line break would end the command, and what follows would be read as the next one.
 fn escape_data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    // A log shows the command to a terminal: escape sequences are taken out, carriage returns with them.
+    printable(text).replace('%', "%25").replace('\n', "%0A")
 }
 
 /// The value of a property, which `,` and `:` would end too.
@@ -59,7 +60,8 @@ mod tests {
         for (text, data, property) in [
             ("plain é", "plain é", "plain é"),
             ("a%0Ab", "a%250Ab", "a%250Ab"),
-            ("a\r\n::error::b", "a%0D%0A::error::b", "a%0D%0A%3A%3Aerror%3A%3Ab"),
+            ("a\r\n::error::b", "a?%0A::error::b", "a?%0A%3A%3Aerror%3A%3Ab"),
+            ("\u{1b}[2Ja\u{9b}1m", "?[2Ja¿1m", "?[2Ja¿1m"),
             ("x,line=1:2", "x,line=1:2", "x%2Cline=1%3A2"),
         ] {
             assert_eq!((escape_data(text).as_str(), escape_property(text).as_str()), (data, property));

@@ -204,9 +204,15 @@ fn lines(text: &str) -> usize {
 fn write_summary(out: &mut dyn Write, report: &Report, style: Style) -> io::Result<()> {
     let summary = report.summary;
     let looked_at = format!("{} in {}", plural(summary.services, "service", "services"), plural(summary.files, "file", "files"));
-    let allowed = if summary.allowed > 0 { format!(", {} allowed by comments", summary.allowed) } else { String::new() };
+    let left_out = [
+        (summary.allowed, "allowed by comments"),
+        (summary.baselined, "in the baseline"),
+        (summary.unchanged, "on lines that did not change"),
+    ];
+    let left_out = left_out.iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!(", {count} {why}"));
+    let left_out: String = left_out.collect();
     if report.findings.is_empty() {
-        return writeln!(out, "{} no findings in {looked_at}{allowed}", style.pick("✓", "ok:").green().bold());
+        return writeln!(out, "{} no findings in {looked_at}{left_out}", style.pick("✓", "ok:").green().bold());
     }
     let mut practices: BTreeMap<Option<Practice>, [usize; 2]> = BTreeMap::new();
     let mut services: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
@@ -243,7 +249,7 @@ fn write_summary(out: &mut dyn Write, report: &Report, style: Style) -> io::Resu
         (0, _) => warnings.yellow().bold().to_string(),
         _ => format!("{}, {}", errors.red().bold(), warnings.yellow().bold()),
     };
-    writeln!(out, "{counts}; looked at {looked_at}{allowed}")
+    writeln!(out, "{counts}; looked at {looked_at}{left_out}")
 }
 
 /// "1 file", "2 files".

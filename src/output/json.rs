@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Texts;
+use super::terminal::{COMMANDS, is_hostile};
 use crate::lint::{Finding, Fix, Level, Practice, Report};
 use crate::workspace::{Location, Workspace};
 
@@ -76,6 +77,8 @@ struct JsonSummary<'a> {
     deny: usize,
     warn: usize,
     allowed: usize,
+    baselined: usize,
+    unchanged: usize,
     files: usize,
     packages: usize,
     services: usize,
@@ -94,8 +97,54 @@ pub fn write(out: &mut dyn Write, report: &Report, workspace: &Workspace) -> io:
         findings: report.findings.iter().map(|finding| json_finding(finding, &texts)).collect(),
         summary: json_summary(report),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    pretty(out, &document)
+}
+
+/// One finding a line, for streams: what stands in `findings` of the document.
+pub fn write_lines(out: &mut dyn Write, report: &Report, workspace: &Workspace) -> io::Result<()> {
+    let texts = Texts::new(&workspace.sources);
+    report.findings.iter().try_for_each(|finding| line(out, &json_finding(finding, &texts)))
+}
+
+/// A document over many lines, and a line break.
+pub fn pretty(out: &mut dyn Write, document: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(Escaping(out), document)?;
     writeln!(out)
+}
+
+/// A document on one line, and a line break.
+pub(super) fn line(out: &mut dyn Write, document: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(Escaping(out), document)?;
+    writeln!(out)
+}
+
+/// Writes as `\u…` what JSON may hold raw and a terminal or a CI server's log must not see: control characters from U+007F on,
+/// what reorders or hides text, commands to a runner. All of it stands inside strings, so the document means the same.
+struct Escaping<'w>(&'w mut dyn Write);
+
+impl Write for Escaping<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // The serializer writes whole characters, and what stands between two escapes at once.
+        match std::str::from_utf8(bytes) {
+            Ok(text) if text.chars().any(is_hostile) || COMMANDS.iter().any(|command| text.contains(command)) => {
+                let text = COMMANDS
+                    .iter()
+                    .fold(text.to_owned(), |text, command| text.replace(command, &command.replace('[', "\\u005b")));
+                for c in text.chars() {
+                    match c {
+                        c if is_hostile(c) => write!(self.0, "\\u{:04x}", u32::from(c))?,
+                        c => write!(self.0, "{c}")?,
+                    }
+                }
+            }
+            _ => self.0.write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 fn json_finding<'a>(finding: &'a Finding, texts: &Texts<'a>) -> JsonFinding<'a> {
@@ -147,6 +196,8 @@ fn json_summary(report: &Report) -> JsonSummary<'_> {
         deny: report.count(Level::Deny),
         warn: report.count(Level::Warn),
         allowed: report.summary.allowed,
+        baselined: report.summary.baselined,
+        unchanged: report.summary.unchanged,
         files: report.summary.files,
         packages: report.summary.packages,
         services: report.summary.services,

@@ -1,11 +1,11 @@
 //! SARIF 2.1.0, for code scanning. Only what we say is modelled; the published schema is held by a test.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Texts;
+use super::{Texts, json};
+use crate::lint::identity::Identities;
 use crate::lint::{Confidence, Edit, Failure, Finding, Fix, Label, Level, Practice, Report, Rule};
 use crate::workspace::{Location, Workspace};
 
@@ -176,10 +176,17 @@ struct Region {
     end_column: u32,
 }
 
-/// Writes the log and a line break. `rules` is the table of all rules that could have spoken.
-pub fn write(out: &mut dyn Write, report: &Report, workspace: &Workspace, rules: &[&'static Rule]) -> io::Result<()> {
-    let texts = Texts::new(&workspace.sources);
-    let mut seen = BTreeMap::new();
+/// Writes the log and a line break. `rules` is the table of all rules that could have spoken; `prefix` is the audited root
+/// relative to the repository's, which is what code scanning counts paths from; empty when they are the same.
+pub fn write(
+    out: &mut dyn Write,
+    report: &Report,
+    workspace: &Workspace,
+    rules: &[&'static Rule],
+    prefix: &str,
+) -> io::Result<()> {
+    let texts = Texts::below(&workspace.sources, prefix);
+    let mut identities = Identities::new(&workspace.sources);
     let log = Log {
         schema: SCHEMA,
         version: "2.1.0",
@@ -196,11 +203,10 @@ pub fn write(out: &mut dyn Write, report: &Report, workspace: &Workspace, rules:
                 execution_successful: report.failures.is_empty(),
                 tool_execution_notifications: report.failures.iter().map(notification).collect(),
             }],
-            results: report.findings.iter().map(|finding| result(finding, rules, &texts, &mut seen)).collect(),
+            results: report.findings.iter().map(|finding| result(finding, rules, &texts, &mut identities)).collect(),
         }],
     };
-    serde_json::to_writer_pretty(&mut *out, &log)?;
-    writeln!(out)
+    json::pretty(out, &log)
 }
 
 fn descriptor(rule: &Rule) -> ReportingDescriptor<'_> {
@@ -224,7 +230,7 @@ fn result<'a>(
     finding: &'a Finding,
     rules: &[&'static Rule],
     texts: &Texts<'a>,
-    seen: &mut BTreeMap<u64, usize>,
+    identities: &mut Identities<'_>,
 ) -> SarifResult<'a> {
     let diagnostic = &finding.diagnostic;
     let mut message = diagnostic.message.clone();
@@ -239,7 +245,7 @@ fn result<'a>(
         message: Text { text: message.into() },
         locations: [location(&diagnostic.primary, None, texts)],
         related_locations: related.collect(),
-        partial_fingerprints: Fingerprints { rule_and_line: fingerprint(finding, texts, seen) },
+        partial_fingerprints: Fingerprints { rule_and_line: identities.fingerprint(finding) },
         rank: match diagnostic.confidence {
             Confidence::High => 90.0,
             Confidence::Medium => 60.0,
@@ -266,7 +272,7 @@ fn sarif_fix<'a>(fix: &'a Fix, texts: &Texts<'a>) -> SarifFix<'a> {
 }
 
 fn artifact(at: Location, texts: &Texts<'_>) -> ArtifactLocation {
-    ArtifactLocation { uri: percent_encode(texts.path(at)), uri_base_id: "%SRCROOT%" }
+    ArtifactLocation { uri: percent_encode(&texts.shown_path(at)), uri_base_id: "%SRCROOT%" }
 }
 
 fn region(at: Location, texts: &Texts<'_>) -> Region {
@@ -295,26 +301,8 @@ const fn level(level: Level) -> &'static str {
     }
 }
 
-fn fingerprint(finding: &Finding, texts: &Texts, seen: &mut BTreeMap<u64, usize>) -> String {
-    let at = finding.diagnostic.primary.at;
-    let text = texts.text(at.file);
-    let line = text.text[text.line_range(text.line_at(at.span.start as usize))].trim();
-    // A hash of a secret would let it be guessed.
-    let line = if finding.diagnostic.hidden.is_some() { finding.diagnostic.message.as_str() } else { line };
-    let hash = fnv1a([finding.rule.code, texts.path(at), line]);
-    let nth = seen.entry(hash).or_insert(0);
-    *nth += 1;
-    format!("{hash:016x}:{nth}")
-}
-
-/// FNV-1a over the parts, each ended by a zero byte. The standard library's hashers may change from one release to the next.
-fn fnv1a(parts: [&str; 3]) -> u64 {
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
 /// A relative path as a URI reference (RFC 3986): everything but unreserved characters and `/` is encoded.
-fn percent_encode(path: &str) -> String {
+pub(super) fn percent_encode(path: &str) -> String {
     let mut uri = String::with_capacity(path.len());
     for byte in path.bytes() {
         match byte {
@@ -328,16 +316,6 @@ fn percent_encode(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn published_values_of_the_hash() {
-        // "" and "a" of the FNV reference, continued by our separators.
-        assert_eq!(
-            fnv1a(["", "", ""]),
-            [0u8; 3].iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, _| hash.wrapping_mul(0x0100_0000_01b3))
-        );
-        assert_ne!(fnv1a(["ab", "c", ""]), fnv1a(["a", "bc", ""]));
-    }
 
     #[test]
     fn paths_are_uris() {

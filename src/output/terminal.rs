@@ -16,16 +16,22 @@ impl Style {
     }
 }
 
+/// What the runners of GitHub, Azure Pipelines and TeamCity take for a command, wherever in a line it stands that a step prints.
+pub(super) const COMMANDS: [&str; 3] = ["##[", "##vso[", "##teamcity["];
+
 /// Text of audited files as a terminal may see it: control characters and those that reorder or hide text are replaced, each
-/// by a character of as many bytes, so that spans still fit. Tabs and line breaks stay.
+/// by a character of as many bytes, so that spans still fit; so is a character of what a CI server would take for a command.
+/// Tabs and line breaks stay.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if is_hostile(c) { stand_in(c) } else { c }).collect()
+    let text: String = text.chars().map(|c| if is_hostile(c) { stand_in(c) } else { c }).collect();
+    COMMANDS.iter().fold(text, |text, command| text.replace(command, &command.replacen("##", "#?", 1)))
 }
 
-/// The same for one line: line breaks and tabs become blanks, and what is longer than `limit` characters is cut.
+/// The same for one line, which may be the start of a line: line breaks and tabs become blanks, and what is longer than `limit`
+/// characters is cut.
 pub fn printable_line(text: &str, limit: usize) -> String {
     let line: String = text.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c }).collect();
-    let line = printable(&line);
+    let line = no_command(printable(&line));
     match line.char_indices().nth(limit) {
         Some((cut, _)) => format!("{}…", &line[..cut]),
         None => line,
@@ -44,10 +50,16 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
             _ => lines.push(word.to_owned()),
         }
     }
-    lines
+    lines.into_iter().map(no_command).collect()
 }
 
-fn is_hostile(c: char) -> bool {
+/// `::error::…` at the start of a line is a command to GitHub's runner.
+fn no_command(line: String) -> String {
+    if line.trim_start().starts_with("::") { line.replacen("::", "?:", 1) } else { line }
+}
+
+/// Controls a terminal, or makes it show another text than the file holds.
+pub(super) fn is_hostile(c: char) -> bool {
     let reorders =
         matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}');
     (c.is_control() && !matches!(c, '\n' | '\t')) || reorders
@@ -79,5 +91,19 @@ mod tests {
         }
         assert_eq!(printable_line("a\n\tb\u{1b}", 9), "a  b?");
         assert_eq!(printable_line("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn hostile_text_cannot_command_a_runner() {
+        for (text, shown) in [
+            ("a ##[add-mask]b", "a #?[add-mask]b"),
+            ("##vso[task.x]##teamcity[x]", "#?vso[task.x]#?teamcity[x]"),
+            ("## a [b] # [c]", "## a [b] # [c]"),
+            ("\n ::error::x ::y::", "  ?:error::x ::y::"),
+            ("a::b", "a::b"),
+        ] {
+            assert_eq!(printable_line(text, 99), shown);
+        }
+        assert_eq!(wrap("see ::error::x now", 4), ["see", "?:error::x", "now"]);
     }
 }

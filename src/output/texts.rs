@@ -14,6 +14,8 @@ const KEPT: usize = 64;
 pub struct Texts<'w> {
     sources: &'w Sources,
     read: RefCell<BTreeMap<FileId, Rc<Text>>>,
+    /// What [`Texts::shown_path`] puts before a path.
+    prefix: String,
 }
 
 /// A text and where its lines start.
@@ -31,12 +33,23 @@ pub struct Place {
 
 impl<'w> Texts<'w> {
     pub fn new(sources: &'w Sources) -> Self {
-        Self { sources, read: RefCell::default() }
+        Self::below(sources, "")
+    }
+
+    /// For readers who count paths from a directory further up, in which the audited root is `prefix`.
+    pub fn below(sources: &'w Sources, prefix: &str) -> Self {
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        Self { sources, read: RefCell::default(), prefix }
     }
 
     /// Path relative to the audited root.
     pub fn path(&self, at: Location) -> &'w str {
         self.sources.path(at.file).as_str()
+    }
+
+    /// The same for the reader that [`Texts::below`] is about.
+    pub fn shown_path(&self, at: Location) -> String {
+        format!("{}{}", self.prefix, self.path(at))
     }
 
     /// A file's text; empty when it cannot be read as text, which the loader has reported.

@@ -175,7 +175,7 @@ impl<'t> Lines<'t> {
 }
 
 impl Syntax {
-    const fn marker(self) -> &'static str {
+    pub(super) const fn marker(self) -> &'static str {
         match self {
             Self::Rust => "//",
             Self::Sql => "--",

@@ -12,7 +12,7 @@ use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use super::directive::{Directive, Syntax};
+use super::directive::Directive;
 use super::graph::Graph;
 use super::http::Http;
 use super::manifest::{Lock, Manifest, Manifests, TargetKind};
@@ -22,8 +22,8 @@ use super::search::Index;
 use super::walk::{self, Kind, walk};
 use super::yaml::Failure;
 use super::{
-    FileId, Location, Problem, Sources, Span, Workspace, cargo, compose, directive, discovery, dockerfile, kubernetes, manifest,
-    rust, settings, sql, toolchain, yaml,
+    FileId, Location, Problem, Sources, Span, Workspace, cargo, comment, compose, directive, discovery, dockerfile, kubernetes,
+    manifest, rust, settings, sql, toolchain, yaml,
 };
 
 /// Larger files are reported and not read: no person wrote them.
@@ -300,22 +300,12 @@ fn read(root: &Path, memory: Option<&Memory>, path: &Utf8Path, file: FileId, kin
         }
     };
     let facts = parse_once(memory, path, file, kind, &text);
-    let syntax = match (&facts, kind) {
-        (Facts::Rust(rust), _) => {
-            let comments = rust.comments.iter().map(|(span, _)| *span);
-            let directives = directive::rust_directives(file, &text, comments);
-            return (facts, directives);
-        }
-        (Facts::Problem(_) | Facts::Template, _) | (_, Kind::Rust | Kind::Lock | Kind::Pipeline | Kind::Packaging) => {
-            return (facts, Vec::new());
-        }
-        (_, Kind::Manifest | Kind::Toolchain | Kind::Settings(settings::Format::Toml)) => Syntax::Toml,
-        (_, Kind::Dockerfile) => Syntax::Dockerfile,
-        (_, Kind::Settings(settings::Format::Env)) => Syntax::Env,
-        (_, Kind::Migration) => Syntax::Sql,
-        (_, Kind::Compose | Kind::Kustomization | Kind::Yaml(_) | Kind::Settings(settings::Format::Yaml)) => Syntax::Yaml,
+    let directives = match &facts {
+        Facts::Rust(rust) => directive::rust_directives(file, &text, rust.comments.iter().map(|(span, _)| *span)),
+        Facts::Problem(_) | Facts::Template => Vec::new(),
+        _ => comment::syntax(path, kind).map_or_else(Vec::new, |syntax| directive::directives(file, &text, syntax)),
     };
-    (facts, directive::directives(file, &text, syntax))
+    (facts, directives)
 }
 
 /// What is remembered of a Rust file, else what parsing it gives.

@@ -5,11 +5,13 @@
 
 mod cargo;
 pub mod ci;
+pub mod comment;
 pub mod compose;
 pub mod directive;
 pub mod discovery;
 pub mod dockerfile;
 pub mod documents;
+pub mod externals;
 pub mod follow;
 pub mod graph;
 pub mod http;
@@ -30,6 +32,7 @@ pub mod sources;
 pub mod sql;
 pub mod tables;
 pub mod toolchain;
+pub mod trace;
 pub mod types;
 pub mod values;
 pub mod variables;
@@ -89,6 +92,8 @@ pub struct Workspace {
     pub tables: std::sync::OnceLock<tables::Tables>,
     /// The packages' binaries that are services, in name order.
     pub services: Vec<Service>,
+    /// Systems that the configuration declares to be outside. Set after loading.
+    pub externals: externals::Externals,
     /// Comments to the linter, of every kind of file.
     pub directives: Vec<directive::Directive>,
     /// What could not be read or parsed: each becomes a diagnostic, never silence.
@@ -96,11 +101,23 @@ pub struct Workspace {
     /// What limits the audit without being a fault of the tree: Cargo not answering, a template that is no YAML yet, a path
     /// that leads out of the root. Shown, and no reason to fail.
     pub notes: Vec<Problem>,
+    /// Who looks at one line, where that is asked for.
+    pub trace: Option<Box<trace::Trace>>,
     /// How long each phase of loading took, in order.
     pub timings: Vec<(&'static str, std::time::Duration)>,
 }
 
 impl Workspace {
+    /// The package that something in `file` is about: that of the service it names, else the one whose directory holds the file.
+    pub fn package_about(&self, service: Option<&str>, file: FileId) -> Option<usize> {
+        if let Some(service) = self.services.iter().find(|known| Some(known.name.as_str()) == service) {
+            return Some(service.package);
+        }
+        let path = self.sources.path(file);
+        let around = self.packages.iter().enumerate().filter(|(_, package)| path.starts_with(&package.directory));
+        around.max_by_key(|(_, package)| package.directory.components().count()).map(|(index, _)| index)
+    }
+
     /// The crate of a service's binary.
     pub fn binary(&self, service: &Service) -> Option<names::CrateId> {
         let targets = &self.packages[service.package].targets;

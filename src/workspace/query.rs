@@ -121,14 +121,27 @@ impl<'w> Node<'w> {
 
     /// Whether it is part of a library or a binary, outside tests and generated code.
     pub fn ships(self) -> bool {
-        let test = self.function().is_some_and(|function| self.workspace.function(function).test);
-        !test
-            && !self.facts().generated
-            && self.modules().iter().any(|&module| {
-                let node = &self.workspace.names.modules[module];
-                let kind = self.workspace.names.crates[node.krate].kind;
-                !node.test && matches!(kind, TargetKind::Lib | TargetKind::Bin)
-            })
+        let why = self.why_unshipped();
+        if let Some(why) = why {
+            self.workspace.spared(|| self.at(), why);
+        }
+        why.is_none()
+    }
+
+    /// Why it does not ship, in words that read well after "not reported:".
+    pub fn why_unshipped(self) -> Option<&'static str> {
+        if self.function().is_some_and(|function| self.workspace.function(function).test) {
+            return Some("it is part of a test");
+        }
+        if self.facts().generated {
+            return Some("its file is generated");
+        }
+        let ships = self.modules().iter().any(|&module| {
+            let node = &self.workspace.names.modules[module];
+            let kind = self.workspace.names.crates[node.krate].kind;
+            !node.test && matches!(kind, TargetKind::Lib | TargetKind::Bin)
+        });
+        (!ships).then_some("no library and no binary compiles it")
     }
 
     /// Inside an `async fn`, block or closure, and not inside a plain closure in it.

@@ -38,13 +38,21 @@ impl Running {
 impl Workspace {
     /// The first service that runs this expression.
     pub fn run_by(&self, node: Node<'_>) -> Option<&Service> {
-        self.running().by(node).map(|service| &self.services[service])
+        let service = self.running().by(node);
+        if service.is_none() {
+            self.spared(|| node.name_at(), "no service runs it");
+        }
+        service.map(|service| &self.services[service])
     }
 
     /// Whether this service runs this expression.
     pub fn runs(&self, service: &Service, node: Node<'_>) -> bool {
         let index = self.services.iter().position(|other| std::ptr::eq(other, service));
-        index.is_some_and(|index| self.running().services[index].runs(node))
+        let runs = index.is_some_and(|index| self.running().services[index].runs(node));
+        if !runs && self.trace.is_some() && self.running().by(node).is_none() {
+            self.spared(|| node.name_at(), "no service runs it");
+        }
+        runs
     }
 
     /// What the services run; worked out when first asked for.

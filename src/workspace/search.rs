@@ -97,7 +97,8 @@ impl Workspace {
     /// Shipped calls, methods, macros and struct literals whose name ends in `name`, in path and source order.
     pub fn named<'w>(&'w self, name: &str) -> impl Iterator<Item = Node<'w>> + use<'w> {
         let found = self.index.get(name).map_or(&[][..], |named| &named.found(self, name).0);
-        found.iter().map(|&(file, id)| Node { workspace: self, file, id }).filter(|node| node.ships())
+        let found = found.iter().map(|&(file, id)| Node { workspace: self, file, id }).filter(|node| node.ships());
+        found.inspect(|node| self.looked(|| node.name_at()))
     }
 
     /// The same, save those in bodies that `may` rules out by what their tokens say: for names that stand everywhere.
@@ -109,6 +110,7 @@ impl Workspace {
             found.extend(bodies.filter(|body| body.ships()).flat_map(Node::whole_body));
             found.retain(|node| called(node.facts(), node.kind()) == Some(name) && node.ships());
             found.sort_by_cached_key(|node| node.order());
+            found.iter().for_each(|node| self.looked(|| node.name_at()));
         }
         found.into_iter()
     }
@@ -116,7 +118,8 @@ impl Workspace {
     /// Reads of fields of that name, in path and source order.
     pub fn fields_named(&self, name: &str) -> impl Iterator<Item = Node<'_>> {
         let found = self.index.get(name).map_or(&[][..], |named| &named.found(self, name).1);
-        found.iter().map(|&(file, id)| Node { workspace: self, file, id })
+        let found = found.iter().map(|&(file, id)| Node { workspace: self, file, id });
+        found.inspect(|node| self.looked(|| node.at()))
     }
 
     /// Shipped calls (or macros, or struct literals) of what stands outside the workspace at `path`, in path and source order:
@@ -132,6 +135,7 @@ impl Workspace {
         };
         let mut found: Vec<Node<'w>> = nodes.filter(is_it).collect();
         found.sort_by_cached_key(|node| node.order());
+        found.iter().for_each(|node| self.looked(|| node.name_at()));
         found.into_iter()
     }
 
@@ -149,7 +153,8 @@ impl Workspace {
                 self.body_saying(function, &worth)
             });
             let found = parsed.chain(bodies.flat_map(Node::whole_body));
-            found.filter(|node| node.text().is_some_and(&worth) && node.ships()).collect::<Vec<_>>()
+            let found = found.filter(|node| node.text().is_some_and(&worth) && node.ships());
+            found.inspect(|node| self.looked(|| node.at())).collect::<Vec<_>>()
         })
     }
 

@@ -116,3 +116,23 @@ fn fixes_are_shown_applied_and_applied_once() {
     run(&["--fix", "--unsafe-fixes"]).ok();
     assert_eq!(sandbox.text("src/main.rs"), after);
 }
+
+/// What a program reads is to the byte; what a person sees does not control the terminal.
+#[test]
+fn a_diff_is_exact_or_harmless() {
+    let manifest =
+        "[package]\nname = \"probe\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[dependencies]\naxum = \"0.8\"\ntokio = \"1\"\n";
+    let hostile = "// \u{1b}]0;title\u{7} \u{202e}";
+    let source = format!(
+        "#[tokio::main]\nasync fn main() {{\n    {hostile}\n    std::thread::sleep(wait());\n    axum::serve(listener(), router()).await.unwrap();\n}}\n"
+    );
+    let sandbox = Sandbox::new(&[("Cargo.toml", manifest), ("src/main.rs", &source)]);
+    let run = |color| {
+        let flags = ["lint", "--select", "blocking-in-async", "--diff", "--unsafe-fixes", "--color", color];
+        sandbox.run("", &flags).stdout
+    };
+    assert!(run("never").contains(&format!("\n     {hostile}\n")), "{}", run("never"));
+    let shown = run("always");
+    assert!(shown.contains("\n     // ?]0;title? "), "{shown:?}");
+    assert!(!shown.contains("\u{1b}]") && !shown.contains('\u{7}') && !shown.contains('\u{202e}'), "{shown:?}");
+}

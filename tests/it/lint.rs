@@ -1,6 +1,7 @@
 //! The engine: order, levels, suppression, and rules that fail.
 
-use cargo_msvc::lint::{self, Check, Diagnostic, Level, Practice, Report, Rule, Selector, Settings, Tier, own};
+use cargo_msvc::lint::settings::{Paths, Place};
+use cargo_msvc::lint::{self, Check, Diagnostic, Level, Levels, Practice, Report, Rule, Selector, Settings, Tier, own};
 use cargo_msvc::workspace::directive::{Syntax, directives};
 use cargo_msvc::workspace::{FileId, Location, Problem, Sources, Span, Workspace};
 
@@ -92,6 +93,21 @@ fn a_rule_that_is_off_leaves_its_comments_alone() {
 }
 
 #[test]
+fn a_rule_that_is_off_in_a_path_leaves_the_comments_there_alone() {
+    let mut levels = Levels::default();
+    levels.set(Selector::Rule(&WORDS), Level::Allow, "here");
+    let settings = |pattern: &str| {
+        let paths = vec![(Paths::new(pattern, "").unwrap(), levels.clone())];
+        lint::run(&workspace(), &[&WORDS], &Settings { paths, ..Settings::default() })
+    };
+    assert_eq!(
+        shown(&settings("a.yaml")),
+        ["10: invalid-allow: this comment gives no reason", "12: invalid-allow: `bad-wrod` is no rule"]
+    );
+    assert!(shown(&settings("b.yaml")).iter().any(|line| line.contains("unused-allow")));
+}
+
+#[test]
 fn findings_do_not_depend_on_the_order_of_rules_and_come_once() {
     let settings = Settings { tier: Tier::Pedantic, ..Settings::default() };
     let mut workspace = workspace();
@@ -129,32 +145,76 @@ fn levels() {
     let with = |change: &dyn Fn(&mut Settings)| {
         let mut settings = Settings::default();
         change(&mut settings);
-        (settings.level(&WORDS, None), settings.level(&TWICE, None), settings.level(&WORDS, Some(7)))
+        let package = Place { package: Some(7), ..Place::default() };
+        (settings.level(&WORDS, Place::default()), settings.level(&TWICE, Place::default()), settings.level(&WORDS, package))
     };
     use Level::{Allow, Deny, Warn};
     assert_eq!(with(&|_| {}), (Deny, Allow, Deny), "pedantic rules wait to be asked for");
     assert_eq!(with(&|s| s.tier = Tier::Pedantic), (Deny, Deny, Deny));
-    assert_eq!(with(&|s| s.levels.set(Selector::Practice(Practice::Security), Warn)), (Warn, Warn, Warn));
+    assert_eq!(with(&|s| s.levels.set(Selector::Practice(Practice::Security), Warn, "here")), (Warn, Warn, Warn));
     assert_eq!(with(&|s| s.select = vec![Selector::Rule(&TWICE)]), (Allow, Deny, Allow));
     assert_eq!(with(&|s| s.select = vec![Selector::Practice(Practice::Security)]), (Deny, Allow, Deny));
     assert_eq!(with(&|s| s.select = vec![Selector::Practice(Practice::Containers)]), (Allow, Allow, Allow));
     assert_eq!(with(&|s| s.ignore = vec![Selector::Practice(Practice::Security)]), (Allow, Allow, Allow));
     assert_eq!(
         with(&|s| {
-            s.levels.set(Selector::Rule(&WORDS), Warn);
-            s.packages.entry(7).or_default().set(Selector::Practice(Practice::Security), Allow);
+            s.levels.set(Selector::Rule(&WORDS), Warn, "here");
+            s.packages.entry(7).or_default().set(Selector::Practice(Practice::Security), Allow, "here");
         }),
         (Warn, Allow, Allow),
         "a package's word goes first"
     );
     assert_eq!(
         with(&|s| {
-            s.levels.set(Selector::Rule(&WORDS), Allow);
+            s.levels.set(Selector::Rule(&WORDS), Allow, "here");
             s.select = vec![Selector::Rule(&WORDS)];
         }),
         (Deny, Allow, Deny),
         "who asks for a rule by name wants to see it"
     );
+    assert_eq!(with(&|s| s.levels.set(Selector::All, Warn, "here")), (Warn, Allow, Warn), "`all` wakes no rule");
+    assert_eq!(with(&|s| s.command.set(Selector::All, Allow, "here")), (Allow, Allow, Allow));
+    assert_eq!(
+        with(&|s| {
+            s.levels.set(Selector::Rule(&WORDS), Allow, "here");
+            s.packages.entry(7).or_default().set(Selector::All, Warn, "here");
+        }),
+        (Allow, Allow, Allow),
+        "nor does it wake what the whole tree allows"
+    );
+    assert_eq!(
+        with(&|s| {
+            s.packages.entry(7).or_default().set(Selector::Rule(&WORDS), Allow, "here");
+            s.command.set(Selector::Practice(Practice::Security), Warn, "here");
+        }),
+        (Warn, Warn, Warn),
+        "the command line has the last word"
+    );
+    assert_eq!(with(&|s| s.command.set(Selector::All, Warn, "here")), (Warn, Allow, Warn));
+}
+
+#[test]
+fn nearer_levels_go_first() {
+    let mut settings = Settings::default();
+    settings.levels.set(Selector::Rule(&WORDS), Warn, "tree");
+    settings.services.entry("orders".into()).or_default().set(Selector::Rule(&WORDS), Deny, "service");
+    for (pattern, level) in [("services/*", Allow), ("services/orders", Warn)] {
+        let mut levels = Levels::default();
+        levels.set(Selector::Rule(&WORDS), level, pattern);
+        settings.paths.push((Paths::new(pattern, "").unwrap(), levels));
+    }
+    use Level::{Allow, Deny, Warn};
+    for (service, path, expected) in [
+        (None, None, (Warn, "tree")),
+        (Some("orders"), None, (Deny, "service")),
+        (Some("billing"), Some("other/a.rs"), (Warn, "tree")),
+        (Some("orders"), Some("services/billing/a.rs"), (Allow, "services/*")),
+        (Some("orders"), Some("services/orders/a.rs"), (Warn, "services/orders")),
+    ] {
+        let place = Place { package: None, service, path: path.map(Into::into) };
+        assert_eq!(settings.decide(&WORDS, place), expected, "{service:?} {path:?}");
+    }
+    assert!(settings.runs(&WORDS));
 }
 
 #[test]

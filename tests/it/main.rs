@@ -1,9 +1,13 @@
 //! The one integration binary: what a person sees of the whole crate.
 
+mod allow;
+mod baseline;
 mod cli;
+mod config;
 mod demo;
 mod deploy;
 mod file_tree;
+mod formats;
 mod hostile;
 mod laws;
 mod lint;
@@ -17,4 +21,6 @@ mod sandbox;
 mod scaffold;
 mod seeds;
 mod services;
+mod since;
 mod tidy;
+mod why;

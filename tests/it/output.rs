@@ -7,9 +7,11 @@ use cargo_msvc::workspace::{FileId, Location, Sources, Span, Workspace};
 
 /// Two services that name one database; one of them lives in a file with a hostile name and hostile text.
 const COMPOSE: &str = "services:\n  orders:\n    environment:\n      DATABASE_URL: postgres://shop@db/shop\n  billing:\n    environment:\n      DATABASE_URL: postgres://shop@db/shop\n";
-const HOSTILE: &str = "\u{1b}[31mline one\u{1b}[0m\nkey = \"\u{202e}secret\"\n";
+const HOSTILE: &str = "\u{1b}[31m##[error]line ##vso[task.x]one\u{1b}[0m\nkey = \"\u{202e}secret\"\n";
+/// A name that wants out of a line, a terminal's control, a workflow command, XML and JSON.
+pub const HOSTILE_FILE: &str = "a,b:c\u{1b}\u{9b}1m\n::error::x##[add-mask]<y a=\"'&]]>.toml";
 
-static SHARED: Rule = Rule {
+pub static SHARED: Rule = Rule {
     id: "shared-database",
     code: "MSVC501",
     practice: Some(Practice::DataOwnership),
@@ -19,7 +21,7 @@ static SHARED: Rule = Rule {
     check: Check::Workspace(shared),
 };
 
-static LONG: Rule = Rule {
+pub static LONG: Rule = Rule {
     id: "long-story",
     code: "MSVC901",
     practice: Some(Practice::Containers),
@@ -46,9 +48,12 @@ fn shared(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 }
 
 fn long(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    let hostile = at(workspace, "a,b:c\u{1b}.toml", HOSTILE, "secret", 0);
-    let mut diagnostic =
-        Diagnostic::new(format!("name \u{1b}]0;title\u{7} {}", "very ".repeat(200)), hostile, "here\r\n::error::x");
+    let hostile = at(workspace, HOSTILE_FILE, HOSTILE, "secret", 0);
+    let mut diagnostic = Diagnostic::new(
+        format!("name \u{1b}]0;title\u{7} \u{9b}1m </failure> ]]> ##[error]a ##teamcity[b] \u{0}{}", "very ".repeat(200)),
+        hostile,
+        "here\r\n::error::x",
+    );
     for nth in 0..2 {
         diagnostic = diagnostic.related(at(workspace, "compose.yaml", COMPOSE, "environment", nth), format!("place {nth}"));
     }
@@ -62,9 +67,9 @@ fn long(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 fn workspace() -> (tempfile::TempDir, Workspace) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(directory.path().join("compose.yaml"), COMPOSE).expect("write");
-    std::fs::write(directory.path().join("a,b:c\u{1b}.toml"), HOSTILE).expect("write");
+    std::fs::write(directory.path().join(HOSTILE_FILE), HOSTILE).expect("write");
     let mut sources = Sources::new(directory.path().to_owned());
-    sources.add("a,b:c\u{1b}.toml".into());
+    sources.add(HOSTILE_FILE.into());
     sources.add("compose.yaml".into());
     let workspace = Workspace { sources, ..Workspace::default() };
     (directory, workspace)
@@ -79,7 +84,7 @@ fn human(rules: &[&'static Rule], style: Style) -> String {
 }
 
 /// The report's bytes in a format that knows the whole workspace.
-fn bytes(write: impl Fn(&mut Vec<u8>, &lint::Report, &Workspace)) -> String {
+pub fn bytes(write: impl Fn(&mut Vec<u8>, &lint::Report, &Workspace)) -> String {
     let (_directory, workspace) = workspace();
     let report = lint::run(&workspace, &[&SHARED, &LONG], &Settings::default());
     let (mut first, mut second) = (Vec::new(), Vec::new());
@@ -166,7 +171,7 @@ fn json_keeps_its_schema() {
 
 #[test]
 fn sarif_is_valid() {
-    let text = bytes(|out, report, workspace| sarif::write(out, report, workspace, &[&SHARED, &LONG]).expect("write"));
+    let text = bytes(|out, report, workspace| sarif::write(out, report, workspace, &[&SHARED, &LONG], "").expect("write"));
     let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     validate(&sarif_schema(), &document);
     let typed: serde_sarif::sarif::Sarif = serde_json::from_str(&text).expect("SARIF types");
@@ -182,7 +187,10 @@ fn sarif_is_valid() {
     };
     let replaced: Vec<_> = document["runs"][0]["results"].as_array().expect("results").iter().map(replaced).collect();
     assert_eq!(replaced, ["hidden\n".into(), serde_json::Value::Null]);
-    assert!(text.contains("a%2Cb%3Ac%1B.toml"), "paths are URIs");
+    assert!(
+        text.contains("a%2Cb%3Ac%1B%C2%9B1m%0A%3A%3Aerror%3A%3Ax%23%23%5Badd-mask%5D%3Cy%20a%3D%22%27%26%5D%5D%3E.toml"),
+        "paths are URIs"
+    );
     let prints: std::collections::BTreeSet<_> =
         results.iter().map(|result| format!("{:?}", result.partial_fingerprints)).collect();
     assert_eq!(prints.len(), results.len(), "no two results share a fingerprint");
@@ -194,7 +202,7 @@ fn github_commands_cannot_be_broken_out_of() {
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 2, "one line a finding: {text}");
     assert!(lines[0].starts_with(
-        "::warning file=back%2Cend/a%2Cb%3Ac\u{1b}.toml,line=2,endLine=2,col=9,endColumn=15,title=MSVC901 long-story::name "
+        "::warning file=back%2Cend/a%2Cb%3Ac?¿1m%0A%3A%3Aerror%3A%3Ax#?[add-mask]<y a=\"'&]]>.toml,line=2,endLine=2,col=9,endColumn=15,title=MSVC901 long-story::name "
     ));
     assert_eq!(
         lines[1],
@@ -209,7 +217,7 @@ fn nothing_found_is_said_in_one_line() {
     assert_eq!(human(&[], Style { width: 80, unicode: true }), "✓ no findings in 0 services in 2 files\n");
 }
 
-fn validate(schema: &str, document: &serde_json::Value) {
+pub fn validate(schema: &str, document: &serde_json::Value) {
     let mut schemas = boon::Schemas::new();
     let schema = boon::Compiler::new().compile(schema, &mut schemas).expect("a schema");
     if let Err(error) = schemas.validate(document, schema) {

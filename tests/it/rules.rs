@@ -153,7 +153,8 @@ struct Outcome {
     unmended: Vec<String>,
 }
 
-fn run_case(rule: &Rule, case: &Path, generated: &FileTree) -> Outcome {
+/// A directory that holds what a fixture is about.
+pub fn laid(case: &Path, generated: &FileTree) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let base = case.with_file_name(BASE);
     if [case, &base].iter().all(|folder| !folder.join("Cargo.toml").exists()) {
@@ -176,6 +177,11 @@ fn run_case(rule: &Rule, case: &Path, generated: &FileTree) -> Outcome {
         fs::create_dir_all(target.parent().expect("a folder")).expect("create");
         fs::copy(file, target).expect("copy");
     }
+    directory
+}
+
+fn run_case(rule: &Rule, case: &Path, generated: &FileTree) -> Outcome {
+    let directory = laid(case, generated);
     let (workspace, report) = audit(directory.path());
     let found =
         lines(&workspace, report.findings.iter().filter(|found| found.rule.tier == Tier::Default || *found.rule == *rule));
@@ -284,11 +290,11 @@ pub fn compare(path: &Path, text: &str) -> Option<String> {
     Some(format!("{} differs:\n{diff}", path.display()))
 }
 
-fn fixtures_root() -> PathBuf {
+pub fn fixtures_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rules")
 }
 
-fn folders(root: &Path) -> Vec<PathBuf> {
+pub fn folders(root: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     folders.sort();

@@ -33,7 +33,7 @@ const POWERS: &[(&str, &[&str])] = &[
     ("colored::", &["commands", "output", "file_tree/diff.rs"]),
     ("tera::", &["scaffold", "deploy"]),
     ("syn::", &["workspace/rust"]),
-    ("toml_edit::", &["workspace", "scaffold", "commands/new", "config.rs", "deploy/config.rs", "lint/settings.rs"]),
+    ("toml_edit::", &["workspace", "scaffold", "commands/new", "config", "deploy/config.rs"]),
     ("mimalloc", &["main.rs"]),
 ];
 

@@ -30,7 +30,7 @@ crate::declare_rule! {
     /// - it does not end up in a call that connects or sends: what a server binds, CORS origins, texts, documentation;
     /// - it is only the default of a setting: `unwrap_or(…)`, `Default`, a `match` on a variable;
     /// - its function or file is named for defaults, examples, tests or commands;
-    /// - its host is a public name, such as another company's API;
+    /// - its host is a public name, such as another company's API, or is declared under `externals` in `msvc.toml`;
     /// - it is an agent on the same host by design (OpenTelemetry, Envoy, Dapr, Consul, Vault, StatsD) or a cloud's metadata service;
     /// - no service runs it: tools, subcommands, tests, examples.
     ///
@@ -63,7 +63,7 @@ const CONSTRUCTORS: &[&str] = &["new", "from_str", "parse_url", "create_pool", "
 const MAX_STEPS: usize = 64;
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    let moves = |text: &str| address(text).filter(Address::moves);
+    let moves = |text: &str| address(text).filter(|address| address.moves() && !workspace.externals.hold(&address.host));
     for literal in workspace.texts(|text| moves(text).is_some()) {
         out.extend(literal.text().and_then(moves).and_then(|address| finding(literal, &address)));
     }
@@ -72,11 +72,23 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 fn finding(literal: Node<'_>, address: &Address) -> Option<Diagnostic> {
     let path = literal.workspace.sources.path(literal.facts().file);
     let is_of_defaults = path.file_stem().is_some_and(|name| paths::has_word(name.into(), &["default", "defaults"]));
-    if is_default(literal) || is_of_defaults || paths::is_shown_only(path) || paths::is_command(literal) {
+    let workspace = literal.workspace;
+    let spared = if is_default(literal) || is_of_defaults {
+        Some("it is the default of a setting")
+    } else if paths::is_shown_only(path) || paths::is_command(literal) {
+        Some("its file is for examples, tests or commands")
+    } else {
+        None
+    };
+    if let Some(why) = spared {
+        workspace.spared(|| literal.at(), why);
         return None;
     }
-    let workspace = literal.workspace;
-    let (sink, service) = sinks(literal, address).find_map(|sink| Some((sink, workspace.run_by(sink)?)))?;
+    let mut sinks = sinks(literal, address).peekable();
+    if sinks.peek().is_none() {
+        workspace.spared(|| literal.at(), "no call that connects or sends takes it");
+    }
+    let (sink, service) = sinks.find_map(|sink| Some((sink, workspace.run_by(sink)?)))?;
     let message = format!("the address `{}` is written into the code", address.authority);
     let mut diagnostic = Diagnostic::new(message, literal.at(), "cannot differ between environments")
         .help("read it from the environment or from settings, where each deployment sets its own")

@@ -33,8 +33,8 @@ declare_rule! {
     /// ## Not reported when
     /// - the decision, or the table, does not ask for an environment by name (`production`, `staging`, `dev`, …, as a text or a variant, or
     ///   `is_production`);
-    /// - fewer than two of its branches name different addresses with a scheme, or all that they name are public hosts: sandbox and production of
-    ///   another company's API;
+    /// - fewer than two of its branches name different addresses with a scheme, or all that they name are public hosts (sandbox and production of
+    ///   another company's API) or declared under `externals` in `msvc.toml`;
     /// - it is only the default of a setting: inside `unwrap_or(…)`, `unwrap_or_else(…)`, `or_else(…)`, `map_or(…)`;
     /// - no service runs it: tools, subcommands, tests, examples.
     ///
@@ -69,6 +69,7 @@ const DEFAULTS: &[&str] =
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let has_scheme = |text: &str| address(text).is_some_and(|address| !address.scheme.is_empty());
+    let moves = |address: &Address| address.moves() && !workspace.externals.hold(&address.host);
     let mut seen = BTreeSet::new();
     let written = workspace.texts(has_scheme).flat_map(|text| std::iter::once(text).chain(text.constant_uses()));
     for decision in written.flat_map(Node::ancestors) {
@@ -81,7 +82,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         }
         let named: Vec<(Node<'_>, Address)> = branches.into_iter().filter_map(|branch| named(branch)).collect();
         let different: BTreeSet<&str> = named.iter().map(|(_, address)| address.authority.as_str()).collect();
-        if different.len() < 2 || !named.iter().any(|(_, address)| address.moves()) {
+        if different.len() < 2 || !named.iter().any(|(_, address)| moves(address)) {
             continue;
         }
         let Some(service) = workspace.run_by(decision) else { continue };

@@ -5,12 +5,34 @@ use std::time::Duration;
 
 use toml_edit::Item;
 
+use crate::service::nearest;
 use crate::workspace::manifest::Package;
 use crate::workspace::service::{Found, Service};
 use crate::workspace::{Location, Problem, Span};
 
 /// Keys that other parts of the tool read.
 const ELSEWHERE: &[&str] = &["lint", "deploy"];
+/// All keys.
+const KEYS: &[&str] = &[
+    "service",
+    "name",
+    "protocol",
+    "port",
+    "admin-port",
+    "store",
+    "discovery",
+    "auth",
+    "tls",
+    "public",
+    "calls",
+    "liveness",
+    "readiness",
+    "startup",
+    "metrics",
+    "drain-ms",
+    "lint",
+    "deploy",
+];
 
 /// What a package states about its services.
 pub struct Statement<'a> {
@@ -87,9 +109,15 @@ impl<'a> Statement<'a> {
                 key if ELSEWHERE.contains(&key) => Ok(()),
                 _ => {
                     let message = format!("`{key}` is no key of `[package.metadata.msvc]`");
-                    let help = "known keys: service, name, protocol, port, admin-port, store, discovery, auth, tls, public, calls, liveness, \
-                                readiness, startup, metrics, drain-ms, lint, deploy";
-                    problems.push(Problem { location: self.at(item), message, help: Some(help.to_owned()) });
+                    let known = format!("known keys: {}", KEYS.join(", "));
+                    let near = nearest(key, KEYS.iter().copied());
+                    let help = near.map_or(known.clone(), |near| format!("did you mean `{near}`? {known}"));
+                    let span = table.key(key).and_then(toml_edit::Key::span);
+                    let location = span.map_or_else(
+                        || self.at(item),
+                        |span| Location::new(self.package.manifest, Span::new(span.start, span.end)),
+                    );
+                    problems.push(Problem { location, message, help: Some(help) });
                     Ok(())
                 }
             };

@@ -50,6 +50,11 @@ pub fn parse(file: FileId, text: &str) -> Result<RustFile, Problem> {
     parsed
 }
 
+/// Line comments that say `msvc:`.
+pub fn comments(text: &str) -> Vec<Span> {
+    Tokens::read(text).comments.into_iter().map(|(start, end)| Span { start, end }).collect()
+}
+
 /// What the parser says against bodies that were asked for since.
 pub fn late_problems(facts: &RustFile) -> impl Iterator<Item = Problem> {
     facts.bodies.errors().map(|(span, error)| Problem {

@@ -121,6 +121,12 @@ pub const CALLS: &[&str] = &[
 
 const FOLDERS: &[&str] = &["migrations", "migration", "migrate"];
 
+/// Whether two texts say the same, comments and blanks aside.
+pub fn same_tokens(one: &str, other: &str) -> bool {
+    let shown = |text| tokens::tokens(text).into_iter().map(|token| (token.kind, token.text)).collect::<Vec<_>>();
+    shown(one) == shown(other)
+}
+
 /// Whether a path is a migration: an `.sql` file under a folder that is named for it.
 pub fn is_migration(path: &Utf8Path) -> bool {
     path.extension() == Some("sql") && path.parent().is_some_and(|folder| folder.iter().any(|part| FOLDERS.contains(&part)))

@@ -110,7 +110,9 @@ fn mistakes_have_a_place_and_a_way_out() {
         ("services = 3", "3", "invalid type", ""),
     ] {
         let text = format!("[deploy]\n{line}\n");
-        let config = cargo_msvc::config::parse(Source { path: "msvc.toml".into(), text: text.clone() }, &[]).unwrap();
+        let config =
+            cargo_msvc::config::parse(Source { path: "msvc.toml".into(), shown: "msvc.toml".into(), text: text.clone() }, &[])
+                .unwrap();
         let error = read(&config).expect_err(line);
         let pointed = &text[error.span.offset()..error.span.offset() + error.span.len()];
         assert_eq!(pointed, at, "{line}: {error}");

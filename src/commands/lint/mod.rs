@@ -1,5 +1,15 @@
 //! `cargo msvc lint`: load, run the rules, print.
 
+mod allow;
+mod baseline;
+mod fix;
+mod git;
+mod render;
+mod settings;
+mod show_config;
+mod since;
+mod why;
+
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,11 +17,11 @@ use std::time::{Duration, Instant};
 use colored::Colorize;
 use miette::{IntoDiagnostic, Result, miette};
 
-use super::{Outcome, Terminal, finish_interrupted_write, fix};
+use self::render::Rendered;
+use super::{Outcome, Terminal, finish_interrupted_write, refuse};
 use crate::cli::{Lint, LintFormat};
-use crate::lint::{Level, Report, Rule, Selector, Settings, own};
-use crate::output::human::Options;
-use crate::output::{explain, github, human, json, notes, rules as rule_list, sarif, services};
+use crate::lint::{Level, Report, Rule, Selector, own};
+use crate::output::{explain, notes, rules as rule_list, services};
 use crate::workspace::{self, Workspace};
 use crate::{config, rules};
 
@@ -27,16 +37,16 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
             _ => print(|out| rule_list::write_table(out, &known)),
         };
     }
-    let select = selectors(&args.select, "--select", &known)?;
-    let ignore = selectors(&args.ignore, "--ignore", &known)?;
+    let asked = settings::asked(args, &known)?;
     let root = audited_root(&args.path)?;
-    if args.fix {
+    if args.fix || args.add_allow && !args.diff {
         finish_interrupted_write(&root, false, terminal)?;
     }
-    let config = config::load(&root, &known)?;
+    let config = config::load(&root, &known).map_err(refuse)?;
 
     let mut clock = Clock::default();
-    let mut workspace = clock.time("load", || workspace::load(&root));
+    let load = |root: &Path| Workspace { externals: config.lint.externals.clone(), ..workspace::load(root) };
+    let mut workspace = clock.time("load", || load(&root));
     if workspace.packages.is_empty() {
         return Err(miette!(
             help = "name the directory of a Cargo workspace or package, or one that has some below it",
@@ -53,28 +63,58 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     if !terminal.quiet && args.format == LintFormat::Human {
         notes::write(&mut io::stderr(), &workspace, terminal.style()).into_diagnostic()?;
     }
-    let judge = |workspace: &Workspace| -> Result<Report> {
-        let settings = config::resolve(&config, workspace, &known).map_err(|error| miette::Report::from(*error))?;
-        let settings = Settings { select: select.clone(), ignore: ignore.clone(), ..settings };
-        Ok(crate::lint::run(workspace, rules::ALL, &settings))
+    let baseline_file = settings::baseline(args, &config)?;
+    if args.show_config {
+        let settings = settings::effective(&asked, &config, &workspace, &known)?;
+        let (tier_from, baseline) = (asked.tier_from(&config), baseline_file.as_deref());
+        let shown = show_config::Shown { settings: &settings, tier_from, config: &config, baseline, known: &known };
+        return match args.format {
+            LintFormat::Json => print(|out| shown.write_json(out, &workspace)),
+            _ => print(|out| shown.write_text(out, &workspace)),
+        };
+    }
+    let mut baseline = baseline_file.as_deref().map(|path| baseline::Session::open(path, args.update_baseline)).transpose()?;
+    let mut judge = |workspace: &Workspace| -> Result<Report> {
+        let settings = settings::effective(&asked, &config, workspace, &known)?;
+        let mut report = crate::lint::run(workspace, rules::ALL, &settings);
+        if let Some(baseline) = &mut baseline {
+            baseline.apply(&mut report, workspace, &settings, &known);
+        }
+        if let Some(revision) = &args.since {
+            since::keep_touched(&mut report, workspace, revision)?;
+        }
+        Ok(report)
     };
     let mut report = clock.time("rules", || judge(&workspace))?;
-    if args.fix || args.diff {
-        (workspace, report) = fix::run(args, terminal, (workspace, report), judge)?;
+    if let Some(line) = &args.why {
+        let settings = settings::effective(&asked, &config, &workspace, &known)?;
+        return why::run(line, workspace, &settings, &report, &known, terminal);
+    }
+    if args.add_allow {
+        if allow::run(args, terminal, &workspace, &report)? {
+            workspace = load(workspace.sources.root());
+            report = judge(&workspace)?;
+        }
+    } else if args.fix || args.diff {
+        (workspace, report) = fix::run(args, terminal, (workspace, report), load, judge)?;
+    }
+    if let Some(baseline) = baseline {
+        baseline.finish(&mut report, &workspace, terminal)?;
     }
     if args.diff {
-        return outcome(&report);
+        return outcome(&report, args);
     }
-    clock.time("render", || print_report(&report, &workspace, &known, args.format, terminal))?;
+    let rendered = Rendered { report: &report, workspace: &workspace, known: &known };
+    clock.time("render", || rendered.save(&args.output, terminal).and_then(|()| rendered.print(args.format, terminal)))?;
     if terminal.verbose > 0 {
         clock.phases.splice(..1, workspace.timings.iter().copied());
         clock.show(&report, terminal);
     }
-    outcome(&report)
+    outcome(&report, args)
 }
 
-/// Findings at `deny` make the exit code 1; a rule that failed makes it 2, whatever the others found.
-fn outcome(report: &Report) -> Result<Outcome> {
+/// Findings at `deny` make the exit code 1, unless that is not wanted; a rule that failed makes it 2, whatever the others found.
+fn outcome(report: &Report, args: &Lint) -> Result<Outcome> {
     if let Some(failure) = report.failures.first() {
         let names: Vec<_> = report.failures.iter().map(|failure| failure.rule).collect();
         return Err(miette!(
@@ -84,23 +124,7 @@ fn outcome(report: &Report) -> Result<Outcome> {
             failure.message
         ));
     }
-    Ok(if report.count(Level::Deny) > 0 { Outcome::Found } else { Outcome::Clean })
-}
-
-fn print_report(
-    report: &Report,
-    workspace: &Workspace,
-    known: &[&'static Rule],
-    format: LintFormat,
-    terminal: Terminal,
-) -> Result<Outcome> {
-    let options = Options { style: terminal.style(), quiet: terminal.quiet, verbose: terminal.verbose > 0 };
-    print(|out| match format {
-        LintFormat::Human => human::write(out, report, workspace, options),
-        LintFormat::Json => json::write(out, report, workspace),
-        LintFormat::Sarif => sarif::write(out, report, workspace, known),
-        LintFormat::Github => github::write(out, report, workspace, &repository_prefix(workspace.sources.root())),
-    })
+    Ok(if report.count(Level::Deny) > 0 && !args.exit_zero { Outcome::Found } else { Outcome::Clean })
 }
 
 /// Writes to standard output. A reader that went away (`| head`) is no error.
@@ -128,21 +152,9 @@ fn find_rule(name: &str, known: &[&'static Rule]) -> Result<&'static Rule> {
             let ids: Vec<_> = known.iter().filter(|rule| rule.practice == Some(practice)).map(|rule| rule.id).collect();
             Err(miette!(help = format!("its rules: {}", ids.join(", ")), "`{name}` is a practice, --explain takes a rule"))
         }
+        Ok(Selector::All) => Err(miette!(help = "`--list-rules` lists all rules", "--explain takes a rule")),
         Err(unknown) => Err(miette!(help = unknown.help(), "`{name}` is no rule")),
     }
-}
-
-fn selectors(names: &[String], flag: &str, known: &[&'static Rule]) -> Result<Vec<Selector>> {
-    let parse =
-        |name: &String| Selector::parse(name, known).map_err(|unknown| miette!(help = unknown.help(), "{flag}: {unknown}"));
-    names.iter().map(parse).collect()
-}
-
-/// The audited root as GitHub counts paths: from the checked-out repository. Empty when they are the same, or elsewhere.
-fn repository_prefix(root: &Path) -> String {
-    let repository = std::env::var_os("GITHUB_WORKSPACE").and_then(|path| PathBuf::from(path).canonicalize().ok());
-    let prefix = repository.and_then(|repository| root.strip_prefix(repository).ok().map(Path::to_owned));
-    prefix.map(|prefix| prefix.display().to_string().replace('\\', "/")).unwrap_or_default()
 }
 
 /// How long each phase took.
