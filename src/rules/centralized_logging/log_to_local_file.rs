@@ -99,7 +99,7 @@ fn opened(writer: Node<'_>) -> Option<Node<'_>> {
     for _ in 0..MAX_STEPS {
         let first = value.receivers().last()?;
         value = match first.external() {
-            Some(path) if path.starts_with("std::fs::File::") || path.starts_with("std::fs::OpenOptions::") => {
+            Some(path) if path.split("::").take(2).eq(["std", "fs"]) => {
                 let mut arguments = value.receivers().flat_map(Node::arguments);
                 let is_device = arguments.any(|argument| argument.text().is_some_and(|path| path.starts_with("/dev/")));
                 return Some(first).filter(|_| !is_device);

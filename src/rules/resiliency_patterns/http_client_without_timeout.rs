@@ -35,7 +35,7 @@ crate::declare_rule! {
     /// - its requests open streams of server-sent events;
     /// - no request is made with it that can be seen: it is handed to a library, which may have limits of its own;
     /// - it is `reqwest::blocking` (or reqwest before 0.10, which blocks), whose requests end after 30 s, or another crate's `Client`;
-    /// - it is of hyper, hyper-util, ureq or isahc, and some of its requests are bounded, or it pings its peers;
+    /// - it is of hyper, hyper-util, ureq or isahc, and something in the same crate waits with a limit, or it pings its peers;
     /// - no service runs it: tools, subcommands (also by the path of their file), tests, examples.
     ///
     /// awc and surf have limits by default: of awc, `disable_timeout` is reported.
@@ -150,10 +150,17 @@ fn request_is_bounded(request: Node<'_>) -> bool {
     sent.peek().is_some() && sent.all(is_bounded)
 }
 
-/// Whether the function around a request waits for something with a limit.
+/// Whether the crate around a request waits for anything with a limit: these clients are parts, which others are built of.
 fn stands_by_limit(request: Node<'_>) -> bool {
-    let body = request.function().and_then(|function| request.workspace.body(function));
-    body.into_iter().flat_map(Node::descendants).any(|node| node.last_name().is_some_and(names_limit))
+    let is_limit = |path: &str| {
+        let name = path.rsplit("::").next().unwrap_or(path);
+        matches!(name, "timeout" | "timeout_at") || path.starts_with("tower::timeout::")
+    };
+    let workspace = request.workspace;
+    workspace
+        .graph
+        .naming_any(is_limit)
+        .any(|function| workspace.crates_of(function).any(|krate| request.crates().any(|own| own == krate)))
 }
 
 /// Server-sent events stay open on purpose.

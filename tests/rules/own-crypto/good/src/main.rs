@@ -27,7 +27,7 @@ async fn create(password: String) -> String {
     let etag = md5::compute(&token);
     let mut counter = Counter(0);
     counter.update(&password);
-    format!("{key:x}{etag:x}{}{}{}", pwned(&password), stored(&password), counter.0)
+    format!("{key:x}{etag:x}{}{}{}", pwned(&password), stored(password).await, counter.0)
 }
 
 /// Only the first five digits leave the process.
@@ -35,11 +35,14 @@ fn pwned(password: &str) -> String {
     format!("{:x}", sha1::Sha1::digest(password)).chars().take(5).collect()
 }
 
-fn stored(password: &str) -> String {
-    let mut out = [0; 32];
-    let prehashed = Sha256::digest(password);
-    argon2::Argon2::default().hash_password_into(&prehashed, b"a salt of each user", &mut out).expect("valid parameters");
-    format!("{out:?}")
+async fn stored(password: String) -> String {
+    let hash = tokio::task::spawn_blocking(move || {
+        let mut out = [0; 32];
+        let prehashed = Sha256::digest(password);
+        argon2::Argon2::default().hash_password_into(&prehashed, b"a salt of each user", &mut out).expect("valid parameters");
+        out
+    });
+    format!("{:?}", hash.await)
 }
 
 /// Counts, and hashes nothing.
