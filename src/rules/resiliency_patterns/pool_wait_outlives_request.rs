@@ -63,6 +63,11 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
 fn check_pool(workspace: &Workspace, service: &Service, pool: &Pool, call: Node<'_>, out: &mut Vec<Diagnostic>) {
     let fate = call.fate(&|_| true);
     let limit = fate.methods.iter().find(|method| method.method().is_some_and(|name| pool.limits.contains(&name)));
+    // Options that nobody connects with.
+    let connects = |method: &Node<'_>| method.method().is_some_and(|name| name.contains("connect"));
+    if pool_is_options(call) && fate.given.is_empty() && !fate.methods.iter().any(connects) {
+        return;
+    }
     let request = request_millis(workspace, service);
     let wait = match limit {
         Some(limit) => limit.arguments().next().and_then(millis),
@@ -92,6 +97,11 @@ fn check_pool(workspace: &Workspace, service: &Service, pool: &Pool, call: Node<
         diagnostic = diagnostic.fix(edit);
     }
     out.push(diagnostic);
+}
+
+/// `ConnectOptions::new(url)`: what a pool is made of, and not yet one.
+fn pool_is_options(call: Node<'_>) -> bool {
+    call.external().is_some_and(|path| path.ends_with("ConnectOptions::new"))
 }
 
 /// Migrations wait for their own connection, and no request waits for them.

@@ -39,7 +39,7 @@ crate::declare_rule! {
     ///
     /// ## Source
     /// RFC 9110, 9.2.2: "A client SHOULD NOT automatically retry a request with a non-idempotent method". RFC 5789: `PATCH` is not idempotent.
-    "retry-of-unsafe-request", "MSVC612", Practice::ResiliencyPatterns, Level::Warn, Tier::Pedantic, Check::Workspace(check)
+    "retry-of-unsafe-request", "MSVC612", Practice::ResiliencyPatterns, Level::Warn, Tier::Auditor, Check::Workspace(check)
 }
 
 /// Words of a path whose `POST` changes nothing that counts.

@@ -30,7 +30,7 @@ crate::declare_rule! {
     /// ## Source
     /// moka 0.12 `src/future/builder.rs`: `max_capacity: None`. [cached](https://docs.rs/cached/latest/cached/proc_macro/attr.cached.html): `ty`
     /// "defaults to `UnboundCache`".
-    "unbounded-cache", "MSVC619", Practice::ResiliencyPatterns, Level::Warn, Tier::Pedantic, Check::Workspace(check)
+    "unbounded-cache", "MSVC619", Practice::ResiliencyPatterns, Level::Warn, Tier::Auditor, Check::Workspace(check)
 }
 
 const BUILDERS: &[&str] = &[

@@ -1,7 +1,8 @@
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::rules::containers::shipped::is_elsewhere;
+use crate::rules::containers::variables::variables;
 use crate::rules::containers::workloads::selects;
-use crate::rules::data_ownership::stores::{Scope, entries_of, mounted_maps};
+use crate::rules::data_ownership::stores::mounted_maps;
 use crate::rules::marks::{MESHES, are_in_manifests};
 use crate::rules::paths::same_name;
 use crate::rules::service_discovery::address::{Address, address};
@@ -68,10 +69,8 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
 
 /// Addresses that Kubernetes gives to a service: in variables, on the command line, in files.
 fn given(workspace: &Workspace, service: &Service) -> Vec<(Location, Address)> {
-    let mut found = Vec::new();
-    for (_, file, entries) in entries_of(workspace, service).into_iter().filter(|(scope, ..)| *scope == Scope::Kubernetes) {
-        found.extend(entries.iter().filter_map(|entry| Some((Location::new(file, entry.span), address(entry.value)?))));
-    }
+    let named = variables(workspace, service).into_iter();
+    let mut found: Vec<_> = named.filter_map(|given| Some((given.at, address(given.value)?))).collect();
     for (object, container) in workspace.containers_of(service) {
         for word in container.command.iter().chain(&container.arguments) {
             found.extend(urls(&word.value).map(|address| (Location::new(object.file, word.span), address)));
