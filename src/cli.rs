@@ -157,6 +157,8 @@ offered!(NewProtocol of crate::service::Protocol {
     /// HTTP with JSON
     #[default]
     Rest,
+    /// gRPC over HTTP/2
+    Grpc,
 });
 offered!(NewStore of crate::service::Store {
     /// Embedded: nothing to install

@@ -15,28 +15,34 @@ use tempfile::TempDir;
 #[test]
 fn every_kind_of_service_passes_its_own_checks() {
     let mut tls = Tls::ALL.iter().copied().cycle();
+    let mut protocols = [Protocol::Rest, Protocol::Grpc, Protocol::Grpc, Protocol::Rest].into_iter().cycle();
     for store in [Store::Sqlite, Store::None] {
         for &auth in Auth::ALL {
             for (&discovery, public) in Discovery::ALL.iter().zip([true, false]) {
                 let name = format!("{store}-{auth}-{discovery}");
                 let calls = if public { vec!["stock".parse().unwrap()] } else { vec![] };
-                let tls = tls.next().unwrap();
-                let spec = ServiceSpec { store, auth, discovery, tls, public, calls, ..spec(&name) };
+                let (tls, protocol) = (tls.next().unwrap(), protocols.next().unwrap());
+                let spec = ServiceSpec { protocol, store, auth, discovery, tls, public, calls, ..spec(&name) };
                 check(workspace(&name, &[spec]).path());
             }
         }
     }
 }
 
-/// Two of them are called as the routes that services have.
+/// Two of them are called as the routes that services have; each protocol calls each.
 #[test]
 fn services_of_all_kinds_live_in_one_workspace() {
     let called = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
+    let grpc = |name| ServiceSpec { protocol: Protocol::Grpc, ..spec(name) };
     let specs = [
         ServiceSpec { calls: called(&["echo", "items"]), tls: Tls::Mtls, ..spec("orders") },
         ServiceSpec { store: Store::None, calls: called(&["echo"]), tls: Tls::Mtls, ..spec("items") },
         ServiceSpec { auth: Auth::None, calls: called(&["echo"]), ..spec("prices") },
         ServiceSpec { store: Store::None, auth: Auth::None, tls: Tls::Rustls, ..spec("echo") },
+        ServiceSpec { calls: called(&["echo", "items", "repeat", "stock"]), ..grpc("sales") },
+        ServiceSpec { store: Store::None, auth: Auth::None, calls: called(&["stock"]), ..grpc("repeat") },
+        ServiceSpec { tls: Tls::Mtls, ..grpc("stock") },
+        ServiceSpec { calls: called(&["echo", "repeat", "stock"]), ..spec("shipping") },
     ];
     check(workspace("together", &specs).path());
 }
@@ -45,13 +51,19 @@ fn services_of_all_kinds_live_in_one_workspace() {
 #[test]
 fn a_name_of_any_length_leaves_the_code_formatted() {
     for name in ["a", "service", "test-x", &"n".repeat(LONGEST_CALLEE - 2), &"n".repeat(63)] {
-        for store in [Store::Sqlite, Store::None] {
+        for (store, protocol) in [(Store::Sqlite, Protocol::Rest), (Store::None, Protocol::Grpc)]
+            .into_iter()
+            .flat_map(|(store, protocol)| [(store, protocol), (store, Protocol::Grpc), (Store::None, protocol)])
+        {
             // A name that long is formatted by a first `cargo fmt`, as `new` says.
             let called = format!("{}-x", &name[..name.len().min(LONGEST_CALLEE - 2)]);
             let calls = if name.len() > LONGEST_CALLEE { vec![] } else { vec![called.parse().unwrap()] };
             for (own, tls) in [(Tls::Mesh, Tls::Mesh), (Tls::Mtls, Tls::Rustls)] {
-                let specs =
-                    [ServiceSpec { store, calls: calls.clone(), tls: own, ..spec(name) }, ServiceSpec { tls, ..spec(&called) }];
+                let callee = if own == tls { Protocol::Rest } else { Protocol::Grpc };
+                let specs = [
+                    ServiceSpec { protocol, store, calls: calls.clone(), tls: own, ..spec(name) },
+                    ServiceSpec { protocol: callee, store, tls, ..spec(&called) },
+                ];
                 let root = workspace(&format!("named-{}-{store}-{own}", name.len()), &specs);
                 cargo(root.path(), &["fmt", "--all", "--check"]);
                 cargo(root.path(), &["metadata", "--locked", "--format-version=1"]);
@@ -79,7 +91,8 @@ fn spec(name: &str) -> ServiceSpec {
 fn workspace(name: &str, specs: &[ServiceSpec]) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     let mut tree = FileTree::default();
-    tree.extend_at("".into(), workspace_files(name, &specs[0]));
+    let first = specs.iter().find(|spec| spec.protocol == Protocol::Grpc).unwrap_or(&specs[0]);
+    tree.extend_at("".into(), workspace_files(name, first));
     tree.extend_at("crates/chassis".into(), chassis_files());
     for spec in specs {
         let known: Vec<_> = specs.iter().map(Callee::of).collect();

@@ -18,7 +18,7 @@ use crate::cli::New;
 use crate::file_tree::FileTree;
 use crate::scaffold::add::{self, AddError, CHASSIS_DIRECTORY};
 use crate::scaffold::{Callee, LONGEST_CALLEE};
-use crate::service::{Auth, ServiceName, ServiceSpec, Store, Tls};
+use crate::service::{Auth, Protocol, ServiceName, ServiceSpec, Store, Tls};
 
 /// The admin port is this far above the traffic port.
 const ADMIN_PORT_OFFSET: u16 = 1010;
@@ -247,19 +247,8 @@ fn report(planned: &Planned, here: &Path, terminal: Terminal) {
 
 /// What remains to be done, each line ready to paste into a shell.
 fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
-    let ServiceSpec { name, port, auth, store, tls, .. } = &planned.spec;
+    let ServiceSpec { name, auth, tls, .. } = &planned.spec;
     let root = relative(&planned.root, here);
-    let origin = local_origin(*tls, *port);
-    let request = match store {
-        Store::None => format!("{origin}/v1/echo --json '{{\"message\": \"hello\"}}'"),
-        _ => format!("{origin}/v1/items"),
-    };
-    let shown = format!("--cert certificates/{name}/tls.crt --key certificates/{name}/tls.key ");
-    let request = match tls {
-        Tls::Mesh => request,
-        Tls::Rustls => format!("--cacert certificates/ca.crt {request}"),
-        Tls::Mtls => format!("--cacert certificates/ca.crt {shown}{request}"),
-    };
     let token = format!("cargo run -q -p {name} -- dev-token --key-file dev.key");
     let mut lines = Vec::new();
     if root != Path::new(".") {
@@ -291,11 +280,11 @@ fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
                 format!("{settings}{}=dev.key cargo run -p {name}", variable("AUTH__KEY_FILE")),
                 "run it; Ctrl-C drains and stops",
             ));
-            lines.push((format!("curl -H \"Authorization: Bearer $({token})\" {request}"), "call it, from another terminal"));
+            lines.push((example_call(&planned.spec, Some(&token)), "call it, from another terminal"));
         }
         Auth::None => {
             lines.push((format!("{settings}cargo run -p {name}"), "run it; Ctrl-C drains and stops"));
-            lines.push((format!("curl {request}"), "call it, from another terminal"));
+            lines.push((example_call(&planned.spec, None), "call it, from another terminal"));
         }
     }
     if planned.is_new_workspace && planned.callees.missing.is_empty() {
@@ -311,6 +300,31 @@ fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
         text.push_str(&format!("\n  {command}"));
     }
     text
+}
+
+/// A first call, by curl or grpcurl, with the token that a command prints.
+fn example_call(spec: &ServiceSpec, token: Option<&str>) -> String {
+    let ServiceSpec { name, protocol, port, store, tls, .. } = spec;
+    let is_grpc = *protocol == Protocol::Grpc;
+    // grpcurl's options have one dash.
+    let dash = if is_grpc { "-" } else { "--" };
+    let shown = format!("{dash}cert certificates/{name}/tls.crt {dash}key certificates/{name}/tls.key ");
+    let certificates = match tls {
+        Tls::Mesh if is_grpc => "-plaintext ".to_owned(),
+        Tls::Mesh => String::new(),
+        Tls::Rustls => format!("{dash}cacert certificates/ca.crt "),
+        Tls::Mtls => format!("{dash}cacert certificates/ca.crt {shown}"),
+    };
+    let token = token.map(|token| format!("-H \"Authorization: Bearer $({token})\" ")).unwrap_or_default();
+    let origin = local_origin(*tls, *port);
+    let (message, package) = ("'{\"message\": \"hello\"}'", name.crate_name());
+    let (_, authority) = origin.split_once("://").unwrap_or_default();
+    match (is_grpc, store) {
+        (false, Store::None) => format!("curl {token}{certificates}{origin}/v1/echo --json {message}"),
+        (false, _) => format!("curl {token}{certificates}{origin}/v1/items"),
+        (true, Store::None) => format!("grpcurl {token}{certificates}-d {message} {authority} {package}.v1.EchoService/Echo"),
+        (true, _) => format!("grpcurl {token}{certificates}{authority} {package}.v1.ItemsService/ListItems"),
+    }
 }
 
 /// A service on this machine. Its certificate is for a name.

@@ -13,9 +13,9 @@ use toml_edit::{Document, Item};
 
 use self::inherit::{Needs, fit};
 use self::manifest::{ManifestError, RootManifest};
-use super::{Callee, chassis_files, lock_file, lock_with_service, service_files, workspace_files};
+use super::{Callee, chassis_files, every_package, lock_with_service, service_files, workspace_files};
 use crate::file_tree::FileTree;
-use crate::service::{ServiceName, ServiceSpec};
+use crate::service::{Protocol, ServiceName, ServiceSpec};
 
 /// Where the chassis goes in a workspace that has none.
 pub const CHASSIS_DIRECTORY: &str = "crates/chassis";
@@ -81,7 +81,7 @@ pub fn new_workspace(
     callees: &[Callee],
     directory: &Utf8Path,
 ) -> Result<FileTree, AddError> {
-    refuse_crate_name(&spec.name, &lock_file(&[]))?;
+    refuse_crate_name(&spec.name, &every_package())?;
     let mut files = placed(workspace_files(workspace_name, spec), &spec.name, directory);
     let manifest = text(&files, "Cargo.toml");
     let root = RootManifest::parse(&manifest)?;
@@ -107,10 +107,12 @@ pub fn add_service(
     if let Some(member) = existing.members.iter().find(|member| member.name == spec.name.as_str()) {
         return Err(AddError::NameTaken { name: spec.name.clone(), directory: shown(&member.directory) });
     }
-    for lock in [Some(&lock_file(&[])), existing.lock.as_ref()].into_iter().flatten() {
+    for lock in [Some(&every_package()), existing.lock.as_ref()].into_iter().flatten() {
         refuse_crate_name(&spec.name, lock)?;
     }
-    let generated = text(&workspace_files("", spec), "Cargo.toml");
+    // With all that some service may inherit: one that calls gRPC needs it as well.
+    let grpc = ServiceSpec { protocol: Protocol::Grpc, ..spec.clone() };
+    let generated = text(&workspace_files("", &grpc), "Cargo.toml");
     let (ours, theirs) = (RootManifest::parse(&generated)?, RootManifest::parse(&existing.manifest)?);
     let mut needs = Needs::default();
     let mut files = FileTree::default();
@@ -143,10 +145,12 @@ pub fn add_service(
     }
     match &existing.lock {
         // The chassis brought everything into the lock that a service needs.
-        Some(lock) if chassis.is_some() && notes.is_empty() && !members_missing(lock) => match lock_with_service(lock, spec) {
-            Some(extended) => files.replace("Cargo.lock", lock.as_str(), extended),
-            None => notes.push("Cargo.lock is completed by the next `cargo build`".into()),
-        },
+        Some(lock) if chassis.is_some() && notes.is_empty() && !members_missing(lock) => {
+            match lock_with_service(lock, spec, callees) {
+                Some(extended) => files.replace("Cargo.lock", lock.as_str(), extended),
+                None => notes.push("Cargo.lock is completed by the next `cargo build`".into()),
+            }
+        }
         Some(_) => notes.push("Cargo.lock is completed by the next `cargo build`".into()),
         None => {}
     }

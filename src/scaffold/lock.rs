@@ -3,10 +3,12 @@
 //! Cargo locks optional dependencies whether or not a feature turns them on, so what the chassis needs is the same for
 //! every spec. Only the services' own entries differ: each lists the dependencies of its rendered manifest.
 
+use std::collections::HashMap;
+
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value};
 
-use super::TEMPLATES;
 use super::tree::service_files;
+use super::{Callee, TEMPLATES};
 use crate::service::ServiceSpec;
 
 /// The package in the embedded lock that stands for any service.
@@ -16,17 +18,71 @@ const EXAMPLE: &str = "example-service";
 pub fn lock_file(services: &[&ServiceSpec]) -> String {
     let mut lock = embedded();
     packages(&mut lock).expect("the embedded lock lists packages").retain(|package| name(package) != EXAMPLE);
-    services.iter().fold(lock.to_string(), |lock, spec| {
-        lock_with_service(&lock, spec).expect("the embedded lock holds every dependency of a service")
-    })
+    let known: Vec<_> = services.iter().map(|spec| Callee::of(spec)).collect();
+    let lock = services.iter().fold(lock.to_string(), |lock, spec| {
+        lock_with_service(&lock, spec, &known).expect("the embedded lock holds every dependency of a service")
+    });
+    // What other services' builds need is not asked for by these: Cargo would take it out, which `--locked` refuses.
+    only_reached(&lock).expect("the embedded lock is TOML")
+}
+
+/// The lock of every package that some generated workspace is built from.
+pub fn every_package() -> String {
+    embedded().to_string()
+}
+
+/// `lock` without the packages that no member of the workspace leads to.
+fn only_reached(lock: &str) -> Option<String> {
+    let mut lock: DocumentMut = lock.parse().ok()?;
+    let packages = packages(&mut lock)?;
+    let all: Vec<&Table> = packages.iter().collect();
+    // A dependency is named with its version only where a lock has several.
+    let mut named: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, package) in all.iter().enumerate() {
+        let version = package.get("version").and_then(Item::as_str).unwrap_or_default();
+        for name in [name(package).to_owned(), format!("{} {version}", name(package))] {
+            named.entry(name).or_default().push(index);
+        }
+    }
+    let mut reached = vec![false; all.len()];
+    let mut open: Vec<usize> = (0..all.len()).filter(|index| !all[*index].contains_key("source")).collect();
+    while let Some(index) = open.pop() {
+        if !std::mem::replace(&mut reached[index], true) {
+            let dependencies = all[index].get("dependencies").and_then(Item::as_array).into_iter().flatten();
+            open.extend(dependencies.filter_map(|name| named.get(name.as_str()?)).flatten());
+        }
+    }
+    let mut reached = reached.into_iter();
+    packages.retain(|_| reached.next().unwrap_or(false));
+    name_plainly(packages);
+    Some(lock.to_string())
+}
+
+/// A dependency of which there is one version only is named without it, as Cargo does.
+fn name_plainly(packages: &mut ArrayOfTables) {
+    let mut versions: HashMap<String, usize> = HashMap::new();
+    for package in packages.iter() {
+        *versions.entry(name(package).to_owned()).or_default() += 1;
+    }
+    for package in packages.iter_mut() {
+        let dependencies = package.get_mut("dependencies").and_then(Item::as_array_mut);
+        for dependency in dependencies.into_iter().flat_map(Array::iter_mut) {
+            let plain = dependency.as_str().and_then(|entry| entry.split_once(' ')).map(|(name, _)| name.to_owned());
+            if let Some(plain) = plain.filter(|plain| versions.get(plain) == Some(&1)) {
+                let decor = dependency.decor().clone();
+                *dependency = Value::from(plain);
+                *dependency.decor_mut() = decor;
+            }
+        }
+    }
 }
 
 /// `lock` with one more service. `None` when it is no lock, or holds too little to tell the service's dependencies
 /// without asking Cargo: then the next build completes it.
-pub fn lock_with_service(lock: &str, spec: &ServiceSpec) -> Option<String> {
+pub fn lock_with_service(lock: &str, spec: &ServiceSpec, known: &[Callee]) -> Option<String> {
     let mut lock: DocumentMut = lock.parse().ok()?;
     let packages = packages(&mut lock)?;
-    let dependencies = dependencies(spec).iter().map(|name| reference(packages, name)).collect::<Option<Vec<_>>>()?;
+    let dependencies = dependencies(spec, known).iter().map(|name| reference(packages, name)).collect::<Option<Vec<_>>>()?;
     let mut entry = Table::new();
     entry.insert("name", spec.name.as_str().into());
     entry.insert("version", "0.1.0".into());
@@ -44,11 +100,11 @@ pub fn lock_with_service(lock: &str, spec: &ServiceSpec) -> Option<String> {
 }
 
 /// Names of the packages that a service's manifest asks for, in order.
-fn dependencies(spec: &ServiceSpec) -> Vec<String> {
-    let files = service_files(spec, &[]);
+fn dependencies(spec: &ServiceSpec, known: &[Callee]) -> Vec<String> {
+    let files = service_files(spec, known);
     let manifest = files.get("Cargo.toml").map(|file| String::from_utf8_lossy(&file.contents).into_owned());
     let manifest: DocumentMut = manifest.unwrap_or_default().parse().expect("a rendered manifest is TOML");
-    let mut names: Vec<String> = ["dependencies", "dev-dependencies"]
+    let mut names: Vec<String> = ["dependencies", "dev-dependencies", "build-dependencies"]
         .iter()
         .filter_map(|table| manifest.get(table)?.as_table_like())
         .flat_map(|table| table.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>())

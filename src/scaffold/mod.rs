@@ -12,9 +12,9 @@ mod tree;
 
 use include_dir::{Dir, include_dir};
 
-use crate::service::{Auth, ServiceName, ServiceSpec, Store, Tls};
+use crate::service::{Auth, Protocol, ServiceName, ServiceSpec, Store, Tls};
 
-pub use lock::{lock_file, lock_with_service};
+pub use lock::{every_package, lock_file, lock_with_service};
 pub use tree::{chassis_files, service_files, workspace_files};
 
 /// Names of called services up to this length leave generated code as `cargo fmt` would have it.
@@ -25,7 +25,8 @@ pub const LONGEST_CALLEE: usize = 30;
 pub struct Callee {
     pub name: ServiceName,
     pub port: u16,
-    /// It keeps no data: it answers at `/v1/echo`, not at `/v1/items`.
+    pub protocol: Protocol,
+    /// It keeps no data: it says again what it is told, and has no items.
     pub stateless: bool,
     /// It asks for tokens.
     pub protected: bool,
@@ -35,7 +36,7 @@ pub struct Callee {
 impl Callee {
     /// A service that is not there yet.
     pub fn assumed(name: &ServiceName) -> Self {
-        Self { name: name.clone(), port: 8080, stateless: false, protected: true, tls: Tls::Mesh }
+        Self { name: name.clone(), port: 8080, protocol: Protocol::Rest, stateless: false, protected: true, tls: Tls::Mesh }
     }
 
     /// What its example routes are about.
@@ -47,6 +48,7 @@ impl Callee {
         Self {
             name: spec.name.clone(),
             port: spec.port,
+            protocol: spec.protocol,
             stateless: spec.store == Store::None,
             protected: spec.auth == Auth::Jwt,
             tls: spec.tls,

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use tera::{Context, Delimiters, Tera};
 
 use super::Callee;
-use crate::service::{ServiceSpec, Tls};
+use crate::service::{Protocol, ServiceSpec, Tls};
 
 /// Marks at the start of a line that make it a tag, and what ends the line.
 const TAG_LINES: &[(&str, &str)] = &[("//%", ""), ("#%", ""), ("--%", ""), ("<!--%", "-->")];
@@ -54,7 +54,13 @@ pub fn render(path: &str, template: &str, spec: &ServiceSpec, callees: &[Callee]
     }
     tera.add_raw_template(path, &text).unwrap_or_else(|error| panic!("{path}: {error}"));
     let mut context = context(spec);
+    context.insert("grpc_calls", &callees.iter().any(|callee| callee.protocol == Protocol::Grpc));
+    context.insert("proto", &has_protos(spec, callees));
     context.insert("calls", &callees.iter().map(names).collect::<Vec<_>>());
+    for (name, protocol) in [("rest_callees", Protocol::Rest), ("grpc_callees", Protocol::Grpc)] {
+        let speaking = callees.iter().filter(|callee| callee.protocol == protocol);
+        context.insert(name, &speaking.map(names).collect::<Vec<_>>());
+    }
     context.insert("tokens", &callees.iter().any(|callee| callee.protected));
     context.insert("client_tls", &callees.iter().any(|callee| callee.tls != Tls::Mesh));
     context.insert("client_certificate", &callees.iter().any(|callee| callee.tls == Tls::Mtls));
@@ -64,9 +70,14 @@ pub fn render(path: &str, template: &str, spec: &ServiceSpec, callees: &[Callee]
     tera.render(path, &context).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// Whether code is made of `.proto` files: the service's own, or those of what it calls.
+pub fn has_protos(spec: &ServiceSpec, callees: &[Callee]) -> bool {
+    spec.protocol == Protocol::Grpc || callees.iter().any(|callee| callee.protocol == Protocol::Grpc)
+}
+
 /// The forms in which templates name a called service.
 fn names(callee: &Callee) -> BTreeMap<&'static str, String> {
-    let Callee { name, port, protected, tls, .. } = callee;
+    let Callee { name, port, protocol, protected, tls, .. } = callee;
     // Its certificate is for a name.
     let (scheme, host) = if *tls == Tls::Mesh { ("http", "127.0.0.1") } else { ("https", "localhost") };
     let names = [
@@ -74,6 +85,7 @@ fn names(callee: &Callee) -> BTreeMap<&'static str, String> {
         ("crate_name", name.crate_name()),
         ("env_prefix", name.env_prefix()),
         ("port", port.to_string()),
+        ("protocol", protocol.to_string()),
         ("api", callee.api().to_owned()),
         ("auth", if *protected { "jwt" } else { "none" }.to_owned()),
         ("tls", tls.to_string()),
@@ -145,7 +157,7 @@ mod tests {
         let lines = "a\n    //% if store == \"sqlite\"\n    b\n    //% endif\nc\n<!--% if public -->\nd\n<!--% endif -->\n";
         let spec = ServiceSpec {
             name: "orders".parse().unwrap(),
-            protocol: crate::service::Protocol::Rest,
+            protocol: Protocol::Rest,
             port: 8080,
             admin_port: 9090,
             store: crate::service::Store::Sqlite,
@@ -155,8 +167,7 @@ mod tests {
             public: false,
             calls: vec!["price-lists".parse().unwrap()],
         };
-        let callees =
-            [Callee { name: "price-lists".parse().unwrap(), port: 8080, stateless: false, protected: true, tls: Tls::Mesh }];
+        let callees = [Callee { port: 8080, ..Callee::assumed(&"price-lists".parse().unwrap()) }];
         let render = |template| render("test", template, &spec, &callees, None);
         assert_eq!(render(lines), "a\n    b\nc\n");
         assert_eq!(render("\"«store»\" example_service"), "\"sqlite\" orders");

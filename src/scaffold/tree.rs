@@ -4,7 +4,7 @@ use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use include_dir::{Dir, File};
 use toml_edit::{Item, TableLike};
 
-use super::render::{name_callee, render, replace_all};
+use super::render::{has_protos, name_callee, name_service, render, replace_all};
 use super::{Callee, TEMPLATES, lock_file};
 use crate::file_tree::FileTree;
 use crate::service::{ServiceName, ServiceSpec, dns_label};
@@ -59,7 +59,7 @@ fn folder(name: &str, spec: &ServiceSpec, callees: &[Callee]) -> FileTree {
         }
         let template = file.contents_utf8().unwrap_or_else(|| panic!("{path} is UTF-8"));
         if let Some(condition) = conditions.get(path.as_str()).and_then(Item::as_table_like) {
-            if !holds(condition, spec) {
+            if !holds(condition, spec, callees) {
                 continue;
             }
             if let Some(name) = condition.get("becomes").and_then(Item::as_str) {
@@ -67,28 +67,36 @@ fn folder(name: &str, spec: &ServiceSpec, callees: &[Callee]) -> FileTree {
             }
             if condition.get("each").is_some() {
                 let api = condition.get("api").and_then(Item::as_str);
-                for callee in callees.iter().filter(|callee| api == Some(callee.api())) {
+                let speaks = condition.get("speaks").and_then(Item::as_str);
+                let is_it =
+                    |callee: &&Callee| api == Some(callee.api()) && speaks.is_none_or(|it| it == callee.protocol.as_str());
+                for callee in callees.iter().filter(is_it) {
                     let text = render(path.as_str(), template, spec, callees, Some(callee));
-                    tree.create(name_callee(path.as_str(), callee), text);
+                    tree.create(name_service(&name_callee(path.as_str(), callee), spec), text);
                 }
                 continue;
             }
         }
-        tree.create(path.clone(), render(path.as_str(), template, spec, callees, None));
+        tree.create(name_service(path.as_str(), spec), render(path.as_str(), template, spec, callees, None));
     }
     tree
 }
 
 /// Whether a spec has every option that a line of the table names.
-fn holds(condition: &dyn TableLike, spec: &ServiceSpec) -> bool {
+fn holds(condition: &dyn TableLike, spec: &ServiceSpec, callees: &[Callee]) -> bool {
     condition.iter().all(|(option, value)| match option {
+        "protocol" => value.as_str() == Some(spec.protocol.as_str()),
         "store" => value.as_str() == Some(spec.store.as_str()),
         "auth" => value.as_str() == Some(spec.auth.as_str()),
         "tls" => value.as_str() == Some(spec.tls.as_str()),
         "discovery" => value.as_str() == Some(spec.discovery.as_str()),
         "public" => value.as_bool() == Some(spec.public),
-        "calls" => value.as_bool() == Some(!spec.calls.is_empty()),
-        "becomes" | "each" | "api" => true,
+        "calls" => match value.as_str() {
+            Some(protocol) => callees.iter().any(|callee| callee.protocol.as_str() == protocol),
+            None => value.as_bool() == Some(!spec.calls.is_empty()),
+        },
+        "proto" => value.as_bool() == Some(has_protos(spec, callees)),
+        "becomes" | "each" | "api" | "speaks" => true,
         _ => panic!("{CONDITIONS}: `{option}` is no option"),
     })
 }

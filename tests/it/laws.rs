@@ -21,17 +21,18 @@ use crate::parallel;
 /// `--tls` comes in turn, as it does for the second service, so that each meets each.
 fn matrix() -> Vec<[ServiceSpec; 2]> {
     let mut specs = Vec::new();
-    for store in [Store::Sqlite, Store::None] {
+    for (protocol, store) in [Protocol::Rest, Protocol::Grpc].into_iter().flat_map(|it| [(it, Store::Sqlite), (it, Store::None)])
+    {
         for &discovery in Discovery::ALL {
             for &auth in Auth::ALL {
                 for public in [false, true] {
                     let count = specs.len();
                     let in_turn = |turn: usize| Tls::ALL[turn % Tls::ALL.len()];
-                    let name = format!("{store}-{discovery}-{auth}{}", if public { "-public" } else { "" });
+                    let name = format!("{protocol}-{store}-{discovery}-{auth}{}", if public { "-public" } else { "" });
                     let port = 8000 + u16::try_from(count).unwrap();
                     let spec = |name: &str, port| ServiceSpec {
                         name: name.parse().unwrap(),
-                        protocol: Protocol::Rest,
+                        protocol,
                         port,
                         admin_port: port + 1010,
                         store,
@@ -42,7 +43,9 @@ fn matrix() -> Vec<[ServiceSpec; 2]> {
                         calls: Vec::new(),
                     };
                     let beside = spec("beside", port + 100);
-                    let beside = ServiceSpec { store: Store::None, auth: Auth::None, tls: in_turn(count / 3), ..beside };
+                    let protocol = [Protocol::Rest, Protocol::Grpc][count / 2 % 2];
+                    let beside =
+                        ServiceSpec { protocol, store: Store::None, auth: Auth::None, tls: in_turn(count / 3), ..beside };
                     let calls = [vec![beside.name.clone()], vec![]][usize::from(public)].clone();
                     specs.push([ServiceSpec { calls, ..spec(&name, port) }, beside]);
                 }

@@ -29,13 +29,14 @@ fn specs() -> Vec<ServiceSpec> {
     let long = "n".repeat(63);
     let names = ["a", "type-x", "order-items", "service", "items", "select", &long];
     let mut specs: Vec<_> = names.into_iter().map(spec).collect();
-    for store in [Store::Sqlite, Store::None] {
+    for (protocol, store) in [Protocol::Rest, Protocol::Grpc].into_iter().flat_map(|it| [(it, Store::Sqlite), (it, Store::None)])
+    {
         for &auth in Auth::ALL {
             for &discovery in Discovery::ALL {
                 for &tls in Tls::ALL {
                     for public in [false, true] {
                         let calls = if public { vec![] } else { vec!["price-lists".parse().unwrap(), "stock".parse().unwrap()] };
-                        specs.push(ServiceSpec { store, auth, discovery, tls, public, calls, ..spec("orders") });
+                        specs.push(ServiceSpec { protocol, store, auth, discovery, tls, public, calls, ..spec("orders") });
                     }
                 }
             }
@@ -47,7 +48,9 @@ fn specs() -> Vec<ServiceSpec> {
 fn everything(spec: &ServiceSpec) -> FileTree {
     let mut tree = workspace_files("shop", spec);
     tree.extend_at("crates/chassis".into(), chassis_files());
-    tree.extend_at("services/it".into(), service_files(spec, &[]));
+    let called = "price-lists".parse().unwrap();
+    let called = Callee { protocol: Protocol::Grpc, stateless: spec.public, ..Callee::assumed(&called) };
+    tree.extend_at("services/it".into(), service_files(spec, &[called]));
     tree
 }
 
@@ -101,12 +104,27 @@ fn a_spec_gets_the_files_of_its_options_and_no_others() {
     let only_with: Vec<_> = with.difference(&without).collect();
     assert_eq!(only_with, ["migrations/0001_items.sql", "src/error.rs", "src/store.rs"]);
     assert_eq!(without.difference(&with).count(), 0);
+    let grpc = |store| {
+        let tree = service_files(&ServiceSpec { store, protocol: Protocol::Grpc, ..spec("orders") }, &[]);
+        tree.iter().map(|(path, _)| path.to_string()).collect::<BTreeSet<_>>()
+    };
+    let only_grpc: Vec<_> = grpc(Store::Sqlite).difference(&with).cloned().collect();
+    assert_eq!(only_grpc, ["build.rs", "proto/orders/v1/items.proto", "src/proto.rs"]);
+    let only_rest: Vec<_> = with.difference(&grpc(Store::Sqlite)).cloned().collect();
+    assert_eq!(only_rest, ["openapi.json", "src/openapi.rs", "tests/openapi.rs"]);
     let calls = vec!["price-lists".parse().unwrap(), "stock".parse().unwrap()];
     let stock = Callee { stateless: true, ..Callee::assumed(&calls[1]) };
     let calling = service_files(&ServiceSpec { calls, ..spec("orders") }, &[stock]);
     let calling: BTreeSet<_> = calling.iter().map(|(path, _)| path.to_string()).collect();
     let only_calling: Vec<_> = calling.difference(&with).collect();
     assert_eq!(only_calling, ["src/clients.rs", "src/clients/price_lists.rs", "src/clients/stock.rs", "tests/calls.rs"]);
+    let calls = vec!["stock".parse().unwrap()];
+    let stock = Callee { protocol: Protocol::Grpc, ..Callee::assumed(&calls[0]) };
+    let calling = service_files(&ServiceSpec { calls, ..spec("orders") }, &[stock]);
+    let calling: BTreeSet<_> = calling.iter().map(|(path, _)| path.to_string()).collect();
+    let only_calling: Vec<_> = calling.difference(&with).collect();
+    let client = ["src/clients.rs", "src/clients/stock.rs", "src/proto.rs", "tests/calls_grpc.rs"];
+    assert_eq!(only_calling, [&["build.rs", "proto/stock/v1/items.proto"][..], &client].concat().iter().collect::<Vec<_>>());
 }
 
 #[test]
@@ -138,7 +156,7 @@ fn the_manifest_and_the_configuration_state_the_spec() {
 fn a_second_service_extends_the_lock_as_if_both_had_been_there_from_the_start() {
     let (orders, stock) = (spec("orders"), ServiceSpec { store: Store::None, ..spec("stock") });
     let both = lock_file(&[&orders, &stock]);
-    assert_eq!(lock_with_service(&lock_file(&[&orders]), &stock).as_deref(), Some(both.as_str()));
+    assert_eq!(lock_with_service(&lock_file(&[&orders]), &stock, &[]).as_deref(), Some(both.as_str()));
     let lock: toml_edit::DocumentMut = both.parse().unwrap();
     let names: Vec<_> =
         lock["package"].as_array_of_tables().unwrap().iter().map(|package| package["name"].as_str().unwrap()).collect();
@@ -151,7 +169,7 @@ fn a_second_service_extends_the_lock_as_if_both_had_been_there_from_the_start() 
 #[test]
 fn a_lock_that_knows_too_little_is_left_to_cargo() {
     for lock in ["", "version = 4\n", "no lock", "version = 4\n\n[[package]]\nname = \"axum\"\nversion = \"0.8.9\"\n"] {
-        assert_eq!(lock_with_service(lock, &spec("orders")), None, "{lock}");
+        assert_eq!(lock_with_service(lock, &spec("orders"), &[]), None, "{lock}");
     }
 }
 
@@ -170,6 +188,8 @@ fn assert_parses(path: &str, text: &str, context: &str) {
         }
         "json" | "json5" => drop(serde_json::from_str::<serde_json::Value>(text).unwrap_or_else(|e| panic!("{context}: {e}"))),
         "Dockerfile" => drop(parse_dockerfile::parse(text).unwrap_or_else(|error| panic!("{context}: {error}"))),
+        // Built by `tests/generated`.
+        "proto" => {}
         "md" | "sql" | "sh" | "env" | "gitignore" | "dockerignore" => {}
         other => panic!("{context}: say how `{other}` files are checked"),
     }

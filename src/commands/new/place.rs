@@ -12,7 +12,7 @@ use toml_edit::{Document, Item};
 use crate::scaffold::Callee;
 use crate::scaffold::add::manifest::{ManifestError, RootManifest, parse};
 use crate::scaffold::add::{Existing, Member};
-use crate::service::Tls;
+use crate::service::{Protocol, Tls};
 
 const MANIFEST: &str = "Cargo.toml";
 const COMPOSE_NAMES: &[&str] = &["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
@@ -227,6 +227,7 @@ pub fn callees(root: &Path, members: &[Member]) -> Vec<Callee> {
         Some(Callee {
             name: member.name.parse().ok()?,
             port: u16::try_from(port).ok()?,
+            protocol: stated("protocol").and_then(|protocol| protocol.parse().ok()).unwrap_or(Protocol::Rest),
             stateless: stated("store") == Some("none"),
             protected: stated("auth") == Some("jwt"),
             tls: stated("tls").and_then(|tls| tls.parse().ok()).unwrap_or(Tls::Mesh),

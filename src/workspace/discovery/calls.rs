@@ -11,7 +11,7 @@ use crate::workspace::values::constant_text;
 /// The chassis's stack around one called service, which is named when it is made.
 const CRATE: &str = "chassis";
 const STACK: &str = "Dependency";
-const MAKERS: &[&str] = &["new", "over_tls"];
+const MAKERS: &[&str] = &["grpc", "grpc_over_tls", "new", "over_tls"];
 
 /// Services whose stack of calls a binary makes, by name.
 pub fn calls(workspace: &Workspace, reached: &Reach) -> Vec<Found<String>> {

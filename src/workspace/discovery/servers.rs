@@ -82,8 +82,12 @@ const SERVERS: &[(&str, What)] = &[
     ("tide::with_state", What::Http),
     ("tiny_http::Server::http", What::Http),
     ("tiny_http::Server::new", What::Http),
+    ("tonic::service::Routes::builder", What::Grpc),
+    ("tonic::service::Routes::new", What::Grpc),
     ("tonic::transport::Server::builder", What::Grpc),
     ("tonic::transport::server::Server::builder", What::Grpc),
+    // Beside a server of gRPC only, whatever it is served with.
+    ("tonic_health::server::health_reporter", What::Grpc),
     ("trillium_smol::run", What::Http),
     ("trillium_tokio::run", What::Http),
     ("viz::serve", What::Http),

@@ -20,6 +20,8 @@ use tower_http::timeout::DeadlineBody;
 
 use crate::client_address::{Client, Networks};
 use crate::config::Server;
+#[cfg(feature = "grpc-server")]
+use crate::grpc;
 use crate::problem::Problem;
 use crate::rate_limit::RateLimit;
 
@@ -63,6 +65,18 @@ impl Admission {
         Ok((self.limit_body(request)?, place))
     }
 
+    /// No longer than its caller waits.
+    #[cfg(feature = "grpc-server")]
+    fn time_for(&self, request: &Request) -> Duration {
+        let given = grpc::deadline::given(request.headers());
+        given.map_or(self.timeout, |given| given.min(self.timeout))
+    }
+
+    #[cfg(not(feature = "grpc-server"))]
+    fn time_for(&self, _: &Request) -> Duration {
+        self.timeout
+    }
+
     /// A body that says that it is too long is refused before it is read. One that turns out to be is cut off, and the
     /// extractor that reads it refuses the request.
     fn limit_body(&self, request: Request) -> Result<Request, Problem> {
@@ -78,6 +92,10 @@ impl Admission {
             let limited = Limited::new(body, self.body_limit);
             Body::new(DeadlineBody::new(self.body_timeout, limited))
         });
+        #[cfg(feature = "grpc-server")]
+        if grpc::is_grpc(request.headers()) {
+            request = request.map(grpc::answer::name_limits);
+        }
         // The extractors' own limit would be a second one.
         DefaultBodyLimit::disable().apply(&mut request);
         Ok(request)
@@ -116,8 +134,8 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         match self.admission.admit(request) {
             Ok((request, place)) => Admitted::Inside {
+                deadline: sleep(self.admission.time_for(&request)),
                 answer: self.inner.call(request),
-                deadline: sleep(self.admission.timeout),
                 _place: place,
             },
             Err(problem) => Admitted::Refused {

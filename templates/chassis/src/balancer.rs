@@ -18,6 +18,8 @@ use tokio::time::{Instant, timeout};
 use tower::{BoxError, Service};
 
 use crate::discovery::Origin;
+#[cfg(feature = "grpc-client")]
+use crate::grpc::client::Trailers;
 use crate::outbound::CallError;
 #[cfg(feature = "client-tls")]
 use crate::tls;
@@ -27,6 +29,12 @@ mod connector;
 
 /// Connections that nobody used for this long are closed: before most servers do so.
 const IDLE: Duration = Duration::from_secs(30);
+/// A connection that many calls share is asked so often whether its other end is still there: each of them would wait in
+/// vain, for as long as TCP hopes.
+#[cfg(feature = "grpc-client")]
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+#[cfg(feature = "grpc-client")]
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How calls travel.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +44,20 @@ pub struct Transport {
     pub response_limit: usize,
     pub refresh: Duration,
     pub avoid: Duration,
+    /// One connection to each address, with many calls on it at once.
+    #[cfg(feature = "grpc-client")]
+    pub http2: bool,
+}
+
+#[cfg(feature = "grpc-client")]
+impl Transport {
+    /// With prior knowledge.
+    pub fn over_http2(self) -> Self {
+        Self {
+            http2: true,
+            ..self
+        }
+    }
 }
 
 /// Sends a request to one of the addresses of a service. The request's URI is its path there.
@@ -166,10 +188,18 @@ impl Shared {
                 .filter(|_| origin.is_secure())
                 .map(|tls| (tls, origin.host().into())),
         };
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .build(connector);
+        let mut client = Client::builder(TokioExecutor::new());
+        client.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
+        #[cfg(feature = "grpc-client")]
+        if self.transport.http2 {
+            client
+                .timer(TokioTimer::new())
+                .http2_only(true)
+                .http2_keep_alive_interval(KEEP_ALIVE)
+                .http2_keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+                .http2_keep_alive_while_idle(true);
+        }
+        let client = client.build(connector);
         Endpoint {
             origin,
             address,
@@ -233,12 +263,19 @@ impl Shared {
             }
             Err(error) => return Err(CallError::Broken(error.into())),
         };
-        let (parts, body) = response.into_parts();
+        #[cfg_attr(not(feature = "grpc-client"), expect(unused_mut))]
+        let (mut parts, body) = response.into_parts();
         match Limited::new(body, self.transport.response_limit)
             .collect()
             .await
         {
-            Ok(body) => Ok(Response::from_parts(parts, body.to_bytes())),
+            Ok(body) => {
+                #[cfg(feature = "grpc-client")]
+                if let Some(trailers) = body.trailers() {
+                    parts.extensions.insert(Trailers(trailers.clone()));
+                }
+                Ok(Response::from_parts(parts, body.to_bytes()))
+            }
             Err(error) if error.is::<LengthLimitError>() => Err(CallError::TooLarge),
             Err(error) => Err(CallError::Broken(error)),
         }
@@ -329,6 +366,8 @@ mod tests {
             response_limit: 1024,
             refresh: 100 * MS,
             avoid: 60_000 * MS,
+            #[cfg(feature = "grpc-client")]
+            http2: false,
         };
         Balancer::new("replicas", origins, transport)
     }

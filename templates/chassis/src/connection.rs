@@ -25,6 +25,8 @@ use tower::Service;
 
 use crate::config::Server;
 use crate::connection_limit::{Place, Silence};
+#[cfg(feature = "grpc-server")]
+use crate::grpc::{connection as http2, server::Http2};
 #[cfg(feature = "server-tls")]
 use crate::tls::server::Acceptor;
 
@@ -47,6 +49,9 @@ pub struct Connections {
     limits: Server,
     http: http1::Builder,
     lingering: AtomicBool,
+    /// Instead of HTTP/1.1.
+    #[cfg(feature = "grpc-server")]
+    http2: Option<http2::Connections>,
     #[cfg(feature = "server-tls")]
     tls: Option<Acceptor>,
 }
@@ -62,9 +67,18 @@ impl Connections {
             limits: limits.clone(),
             http,
             lingering: AtomicBool::new(false),
+            #[cfg(feature = "grpc-server")]
+            http2: None,
             #[cfg(feature = "server-tls")]
             tls: None,
         }
+    }
+
+    /// HTTP/2 is spoken, and nothing else.
+    #[cfg(feature = "grpc-server")]
+    pub fn over_http2(self, http2: Option<&Http2>) -> Self {
+        let http2 = http2.map(|http2| http2::Connections::new(http2, &self.limits));
+        Self { http2, ..self }
     }
 
     /// Each connection begins with TLS.
@@ -76,6 +90,10 @@ impl Connections {
     /// From now on every answer asks its caller to close the connection.
     pub fn linger(&self) {
         self.lingering.store(true, Relaxed);
+        #[cfg(feature = "grpc-server")]
+        if let Some(http2) = &self.http2 {
+            http2.linger();
+        }
     }
 
     /// Serves one connection to its end, after its TLS handshake where there is one, or until it has lost its place.
@@ -149,6 +167,14 @@ impl Connections {
     where
         C: AsyncRead + AsyncWrite + Unpin,
     {
+        #[cfg(feature = "grpc-server")]
+        if let Some(http2) = &self.http2 {
+            let all = http2.answer_all(&self.app, connection, peer, silence, draining);
+            return match all.await {
+                true => End::Answered,
+                false => End::CutOff,
+            };
+        }
         let used = AtomicBool::new(false);
         let service = service_fn(|request| {
             used.store(true, Relaxed);

@@ -11,6 +11,9 @@ use quick_cache::sync::Cache;
 use tokio::time::Instant;
 use tower::{BoxError, Layer, Service};
 
+#[cfg(feature = "grpc-client")]
+use crate::retry::ReadOnly;
+
 /// A larger answer takes the place of several.
 const BYTES_PER_ENTRY: usize = 4096;
 
@@ -60,6 +63,15 @@ impl FallbackLayer {
     }
 }
 
+/// What was asked, where asking changes nothing.
+fn question(request: &Request<Bytes>) -> Option<String> {
+    #[cfg(feature = "grpc-client")]
+    if request.extensions().get::<ReadOnly>().is_some() {
+        return Some(format!("{} {:?}", request.uri(), request.body()));
+    }
+    (request.method() == Method::GET).then(|| request.uri().to_string())
+}
+
 fn has_no_answer(status: StatusCode) -> bool {
     status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }
@@ -95,7 +107,7 @@ where
     }
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
-        let path = (request.method() == Method::GET).then(|| request.uri().to_string());
+        let path = question(&request);
         let answer = self.inner.call(request);
         let layer = self.layer.clone();
         Box::pin(async move {

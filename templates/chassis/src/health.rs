@@ -4,7 +4,6 @@
 //! moment the service is told to stop. `/startupz` is true once the service has what it needs and listens.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::config::Admin;
 use crate::{Error, metrics};
@@ -30,13 +30,25 @@ pub struct Health(Arc<Shared>);
 struct Shared {
     /// Set once the service has started.
     checks: OnceLock<Checks>,
-    draining: AtomicBool,
+    draining: watch::Sender<bool>,
 }
 
 /// Collects readiness checks.
 pub struct Checks {
     timeout: Duration,
     all: Vec<Check>,
+}
+
+/// Why a service is not ready.
+#[derive(Debug)]
+pub enum NotReady {
+    Starting,
+    Draining,
+    /// A check failed.
+    Missing {
+        dependency: &'static str,
+        error: String,
+    },
 }
 
 type Check = (&'static str, Box<dyn Fn() -> Outcome + Send + Sync>);
@@ -69,7 +81,35 @@ impl Health {
 
     /// The service stops: no new traffic, please.
     pub fn set_draining(&self) {
-        self.0.draining.store(true, Relaxed);
+        self.0.draining.send_replace(true);
+    }
+
+    pub fn is_draining(&self) -> bool {
+        *self.0.draining.borrow()
+    }
+
+    /// Completes when the service stops.
+    pub async fn draining(&self) {
+        _ = self.0.draining.subscribe().wait_for(|it| *it).await;
+    }
+
+    /// Whether the service is ready; else what callers may know of why not.
+    pub async fn readiness(&self) -> Result<(), NotReady> {
+        if self.is_draining() {
+            return Err(NotReady::Draining);
+        }
+        let Some(Checks { timeout, all }) = self.0.checks.get() else {
+            return Err(NotReady::Starting);
+        };
+        for (dependency, check) in all {
+            let error = match tokio::time::timeout(*timeout, check()).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("no answer within {} ms", timeout.as_millis()),
+            };
+            return Err(NotReady::Missing { dependency, error });
+        }
+        Ok(())
     }
 
     /// The admin port's routes.
@@ -91,25 +131,16 @@ async fn started(State(health): State<Health>) -> (StatusCode, &'static str) {
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, String) {
-    if health.0.draining.load(Relaxed) {
-        return (StatusCode::SERVICE_UNAVAILABLE, "draining".to_owned());
-    }
-    let Some(Checks { timeout, all }) = health.0.checks.get() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "starting".to_owned());
+    let why = match health.readiness().await {
+        Ok(()) => return (StatusCode::OK, "ready".to_owned()),
+        Err(NotReady::Draining) => "draining".to_owned(),
+        Err(NotReady::Starting) => "starting".to_owned(),
+        Err(NotReady::Missing { dependency, error }) => {
+            tracing::warn!(dependency, error, "not ready");
+            format!("{dependency} is not available")
+        }
     };
-    for (dependency, check) in all {
-        let failure = match tokio::time::timeout(*timeout, check()).await {
-            Ok(Ok(())) => continue,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} ms", timeout.as_millis()),
-        };
-        tracing::warn!(dependency, error = failure, "not ready");
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("{dependency} is not available"),
-        );
-    }
-    (StatusCode::OK, "ready".to_owned())
+    (StatusCode::SERVICE_UNAVAILABLE, why)
 }
 
 async fn render_metrics() -> Result<impl IntoResponse, StatusCode> {

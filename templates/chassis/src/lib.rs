@@ -20,6 +20,7 @@
 //! - `auth` (feature `jwt`): who is calling and what they may do; [`http_client`] reads the issuer's keys.
 //! - `tls` (features `server-tls` and `client-tls`): certificates of the traffic port, and of calls to other services.
 //! - `sqlite` (feature `sqlite`): the service's own database.
+//! - `grpc` (features `grpc-server` and `grpc-client`): the same over gRPC.
 
 pub mod admission;
 #[cfg(feature = "jwt")]
@@ -36,6 +37,8 @@ pub mod discovery;
 pub mod extract;
 #[cfg(feature = "outbound")]
 pub mod fallback;
+#[cfg(any(feature = "grpc-server", feature = "grpc-client"))]
+pub mod grpc;
 pub mod health;
 pub mod http_client;
 pub mod inbound;

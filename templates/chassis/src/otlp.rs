@@ -65,6 +65,15 @@ pub fn answered(request: &Arc<RequestContext>, status: StatusCode, took: Duratio
     });
 }
 
+/// A call by gRPC has been answered.
+#[cfg(feature = "grpc-server")]
+pub fn handled(request: &Arc<RequestContext>, code: tonic::Code, took: Duration) {
+    finished(request.trace, took, || Work::Rpc {
+        request: request.clone(),
+        code,
+    });
+}
+
 /// Another service has been called, once.
 pub fn called(
     trace: TraceContext,

@@ -32,6 +32,8 @@ use crate::circuit_breaker::{CircuitBreaker, CircuitBreakerLayer, State, Thresho
 use crate::config::{ConfigError, invalid};
 use crate::discovery::{Discovery, Origin};
 use crate::fallback::{FallbackLayer, Stale};
+#[cfg(feature = "grpc-client")]
+use crate::grpc;
 use crate::problem::Problem;
 use crate::retry::RetryPolicy;
 use attempt::AttemptLayer;
@@ -62,6 +64,10 @@ pub enum CallError {
     TooLarge,
     #[error("answered {0}")]
     Refused(StatusCode),
+    /// The called service's own words.
+    #[cfg(feature = "grpc-client")]
+    #[error("answered {}: {}", grpc::code::name(.0.code()), .0.message())]
+    Status(Box<tonic::Status>),
     #[error("the answer is not what was expected")]
     Unreadable(#[source] serde_json::Error),
     #[error("the token cannot be read")]
@@ -101,12 +107,7 @@ impl Dependency {
         discovery: &Discovery,
     ) -> Result<Self, ConfigError> {
         let origins = discovery.origins(name, &Scheme::HTTP)?;
-        if origins.iter().any(Origin::is_secure) {
-            let problem = format!(
-                "has an https:// URL for `{name}`, which is called over plain HTTP: `Dependency::over_tls` speaks TLS"
-            );
-            return Err(invalid("discovery.addresses", problem));
-        }
+        refuse_secure(name, &origins, "`Dependency::over_tls` speaks TLS")?;
         let balancer = Balancer::new(name, origins, transport(limits, discovery));
         Ok(Self::over(name, limits, balancer))
     }
@@ -123,6 +124,52 @@ impl Dependency {
         let origins = discovery.origins(name, &Scheme::HTTPS)?;
         let balancer = Balancer::over_tls(name, origins, transport(limits, discovery), tls);
         Ok(Self::over(name, limits, balancer))
+    }
+
+    /// The stack for one service that speaks gRPC, with prior knowledge. A [`Channel`](grpc::client::Channel) calls it.
+    #[cfg(feature = "grpc-client")]
+    pub fn grpc(
+        name: &'static str,
+        limits: &Outbound,
+        discovery: &Discovery,
+    ) -> Result<Self, ConfigError> {
+        let origins = discovery.origins(name, &Scheme::HTTP)?;
+        refuse_secure(name, &origins, "`Dependency::grpc_over_tls` speaks TLS")?;
+        let transport = transport(limits, discovery).over_http2();
+        Ok(Self::over_grpc(
+            name,
+            limits,
+            Balancer::new(name, origins, transport),
+        ))
+    }
+
+    /// Likewise, over TLS unless its URL says otherwise. The connector is one for gRPC.
+    #[cfg(all(feature = "grpc-client", feature = "client-tls"))]
+    pub fn grpc_over_tls(
+        name: &'static str,
+        limits: &Outbound,
+        discovery: &Discovery,
+        tls: &crate::tls::client::Connector,
+    ) -> Result<Self, ConfigError> {
+        let origins = discovery.origins(name, &Scheme::HTTPS)?;
+        let transport = transport(limits, discovery).over_http2();
+        let balancer = Balancer::over_tls(name, origins, transport, tls);
+        Ok(Self::over_grpc(name, limits, balancer))
+    }
+
+    /// The stack over something else than the network that speaks gRPC, for tests.
+    #[cfg(feature = "grpc-client")]
+    pub fn over_grpc<S>(name: &'static str, limits: &Outbound, transport: S) -> Self
+    where
+        S: Service<Request<Bytes>, Response = Response<Bytes>, Error = BoxError>,
+        S: Clone + Send + Sync + 'static,
+        S::Future: Send,
+    {
+        let spoken = grpc::client::Spoken {
+            inner: transport,
+            attempt_timeout: limits.attempt_timeout,
+        };
+        Self::over(name, limits, spoken)
     }
 
     /// The stack over something else than the network, for tests.
@@ -224,7 +271,7 @@ impl Dependency {
             .map_err(call_error)
             .and_then(|answer| match answer.status() {
                 status if status.is_success() => Ok(answer),
-                status => Err(CallError::Refused(status)),
+                _ => Err(refused(answer)),
             });
         let dependency = self.name;
         metrics::call(dependency, &result);
@@ -247,13 +294,34 @@ impl Dependency {
     }
 }
 
+/// In the called service's own words, where it has any.
+#[cfg_attr(not(feature = "grpc-client"), expect(unused_mut))]
+fn refused(mut answer: Response<Bytes>) -> CallError {
+    #[cfg(feature = "grpc-client")]
+    if let Some(status) = answer.extensions_mut().remove::<tonic::Status>() {
+        return CallError::Status(Box::new(status));
+    }
+    CallError::Refused(answer.status())
+}
+
 fn transport(limits: &Outbound, discovery: &Discovery) -> Transport {
     Transport {
         connect_timeout: limits.connect_timeout,
         response_limit: limits.response_limit_bytes,
         refresh: discovery.refresh,
         avoid: discovery.avoid,
+        #[cfg(feature = "grpc-client")]
+        http2: false,
     }
+}
+
+fn refuse_secure(name: &str, origins: &[Origin], help: &str) -> Result<(), ConfigError> {
+    if !origins.iter().any(Origin::is_secure) {
+        return Ok(());
+    }
+    let problem =
+        format!("has an https:// URL for `{name}`, which is called over plain HTTP: {help}");
+    Err(invalid("discovery.addresses", problem))
 }
 
 /// What counts against a dependency: it is not there, too slow or broken. A refusal of this very request is none.
@@ -297,6 +365,8 @@ impl From<CallError> for Problem {
             | CallError::Refused(_)
             | CallError::Unreadable(_)
             | CallError::Token(_) => Self::new(StatusCode::BAD_GATEWAY),
+            #[cfg(feature = "grpc-client")]
+            CallError::Status(_) => Self::new(StatusCode::BAD_GATEWAY),
         }
     }
 }

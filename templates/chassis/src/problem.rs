@@ -15,18 +15,18 @@ pub struct Problem {
         schemars(with = "u16", range(min = 400, max = 599))
     )]
     status: StatusCode,
-    title: &'static str,
+    pub(crate) title: &'static str,
     /// What is wrong with this very request.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "String"))]
-    detail: Option<String>,
+    pub(crate) detail: Option<String>,
     /// To ask about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "String"))]
     request_id: Option<String>,
     /// Seconds until a retry makes sense.
     #[serde(skip)]
-    retry_after: Option<u32>,
+    pub(crate) retry_after: Option<u32>,
 }
 
 impl Problem {

@@ -18,6 +18,8 @@ use pin_project_lite::pin_project;
 use tokio::task::futures::TaskLocalFuture;
 use tower::{Layer, Service};
 
+#[cfg(feature = "grpc-server")]
+use crate::grpc;
 use crate::problem::{self, Problem};
 use crate::trace_context::{self, TraceContext};
 use crate::{metrics, otlp, security_headers};
@@ -40,6 +42,12 @@ pub struct RequestContext {
     pub method: Method,
     pub uri: Uri,
     route: Option<MatchedPath>,
+    /// It is a call by gRPC.
+    #[cfg(feature = "grpc-server")]
+    is_grpc: bool,
+    /// When its caller stops to wait, if that is said.
+    #[cfg(feature = "grpc-server")]
+    pub deadline: Option<Instant>,
 }
 
 impl RequestContext {
@@ -50,6 +58,11 @@ impl RequestContext {
             method: request.method().clone(),
             uri: request.uri().clone(),
             route: request.extensions().get().cloned(),
+            #[cfg(feature = "grpc-server")]
+            is_grpc: grpc::is_grpc(request.headers()),
+            #[cfg(feature = "grpc-server")]
+            deadline: grpc::deadline::given(request.headers())
+                .and_then(|time| Instant::now().checked_add(time)),
         }
     }
 
@@ -61,11 +74,24 @@ impl RequestContext {
     pub fn matched_route(&self) -> Option<&str> {
         self.route.as_ref().map(MatchedPath::as_str)
     }
+
+    /// Full names of the service and of its method.
+    #[cfg(feature = "grpc-server")]
+    pub fn grpc_method(&self) -> (&str, &str) {
+        let route = self.route();
+        let path = route.strip_prefix('/').unwrap_or(route);
+        path.rsplit_once('/').unwrap_or((path, path))
+    }
 }
 
 /// Looks at the request that is being answered here. A spawned task is part of no request.
 pub fn with_current<T>(look: impl FnOnce(&RequestContext) -> T) -> Option<T> {
     CURRENT.try_with(|context| look(context)).ok()
+}
+
+/// Runs `work` as part of a request.
+pub(crate) fn within<T>(request: &Arc<RequestContext>, work: impl FnOnce() -> T) -> T {
+    CURRENT.sync_scope(request.clone(), work)
 }
 
 /// A caller may name the request, in reason; otherwise it gets a name.
@@ -144,6 +170,10 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             metrics::HTTP.in_flight.dec();
             if !this.finished {
+                #[cfg(feature = "grpc-server")]
+                if this.context.is_grpc {
+                    return grpc::answer::gone(&this.context, this.began);
+                }
                 // 499, as nginx has it: the caller went away before there was an answer.
                 let gone = StatusCode::from_u16(499).unwrap_or_default();
                 record(&this.context, gone, this.began);
@@ -166,6 +196,11 @@ where
             Err(panic) => after_panic(&panic),
         };
         *this.finished = true;
+        #[cfg(feature = "grpc-server")]
+        if this.context.is_grpc {
+            let answer = grpc::answer::complete(response, this.context, *this.began);
+            return Poll::Ready(Ok(answer));
+        }
         if response.status().is_client_error() || response.status().is_server_error() {
             response = problem::complete(response, &this.context.id);
         }
@@ -187,7 +222,7 @@ fn record(request: &Arc<RequestContext>, status: StatusCode, began: Instant) {
     metrics::HTTP.record(request.route(), &request.method, status, took);
     otlp::answered(request, status, took);
     if tracing::enabled!(tracing::Level::INFO) {
-        CURRENT.sync_scope(request.clone(), || {
+        within(request, || {
             let latency_ms = took.as_micros() as f64 / 1000.0;
             tracing::info!(status = status.as_u16(), latency_ms, "request finished");
         });

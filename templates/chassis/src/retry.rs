@@ -16,6 +16,11 @@ use crate::outbound::CallError;
 /// A caller that sends this asks the callee to do the work once, however often it hears of it.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// In a request's extensions: it changes nothing, though its method does not say so.
+#[cfg(feature = "grpc-client")]
+#[derive(Clone, Copy, Debug)]
+pub struct ReadOnly;
+
 /// When to try again. A clone accompanies each request; the budget is shared.
 #[derive(Clone)]
 pub struct RetryPolicy {
@@ -76,6 +81,10 @@ impl Policy<Request<Bytes>, Response<Bytes>, BoxError> for RetryPolicy {
 
 /// Twice is as good as once: the request changes nothing, or says how the callee can tell.
 fn is_repeatable(request: &Request<Bytes>) -> bool {
+    #[cfg(feature = "grpc-client")]
+    if request.extensions().get::<ReadOnly>().is_some() {
+        return true;
+    }
     matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS

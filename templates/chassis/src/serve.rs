@@ -19,7 +19,13 @@ use tokio::time::sleep;
 use crate::config::{Admin, Server};
 use crate::connection::Connections;
 use crate::connection_limit::ConnectionLimit;
+#[cfg(feature = "grpc-server")]
+use crate::grpc::server::Http2;
 use crate::health::{Checks, Health};
+#[cfg(all(feature = "server-tls", feature = "grpc-server"))]
+use crate::tls::H2;
+#[cfg(feature = "server-tls")]
+use crate::tls::HTTP_1_1;
 #[cfg(feature = "server-tls")]
 use crate::tls::server::{Acceptor, ServerTls};
 use crate::{Error, shutdown};
@@ -35,6 +41,8 @@ pub struct Listening {
     admin: TcpSocket,
     limits: Server,
     health: Health,
+    #[cfg(feature = "grpc-server")]
+    http2: Option<Http2>,
     #[cfg(feature = "server-tls")]
     tls: Option<Acceptor>,
 }
@@ -71,6 +79,8 @@ pub fn listen(server: &Server, admin: &Admin) -> Result<Listening, Error> {
         admin: take("admin", admin.address())?,
         limits: server.clone(),
         health: Health::default(),
+        #[cfg(feature = "grpc-server")]
+        http2: None,
         #[cfg(feature = "server-tls")]
         tls: None,
     })
@@ -99,8 +109,24 @@ impl Listening {
     /// Traffic over TLS only. Reads the certificates, which needs a tokio runtime.
     #[cfg(feature = "server-tls")]
     pub fn with_tls(self, tls: &ServerTls) -> Result<Self, Error> {
-        let tls = Some(Acceptor::new(tls)?);
+        #[cfg(feature = "grpc-server")]
+        let alpn = if self.http2.is_some() { H2 } else { HTTP_1_1 };
+        #[cfg(not(feature = "grpc-server"))]
+        let alpn = HTTP_1_1;
+        let tls = Some(Acceptor::new(tls, alpn)?);
         Ok(Self { tls, ..self })
+    }
+
+    /// HTTP/2 on the traffic port, with prior knowledge.
+    #[cfg(feature = "grpc-server")]
+    pub(crate) fn over_http2(self, http2: &Http2) -> Self {
+        let http2 = Some(http2.clone());
+        Self { http2, ..self }
+    }
+
+    #[cfg(feature = "grpc-server")]
+    pub(crate) fn health(&self) -> Health {
+        self.health.clone()
     }
 
     pub fn traffic_address(&self) -> io::Result<SocketAddr> {
@@ -130,6 +156,8 @@ impl Listening {
             }
         };
         let traffic = Connections::new(app, &self.limits);
+        #[cfg(feature = "grpc-server")]
+        let traffic = traffic.over_http2(self.http2.as_ref());
         #[cfg(feature = "server-tls")]
         let traffic = traffic.with_tls(self.tls);
         let traffic = Port::open("server", self.traffic, traffic, &self.limits)?;

@@ -350,6 +350,8 @@ async fn calls_go_to_who_shows_a_certificate_for_the_host_of_the_url() {
             response_limit: 1024,
             refresh: 100 * MS,
             avoid: 100 * MS,
+            #[cfg(feature = "grpc-client")]
+            http2: false,
         };
         let tls = Connector::new(&files.identified()).unwrap();
         let stock = Balancer::over_tls("stock", vec![origin], transport, &tls);

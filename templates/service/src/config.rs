@@ -9,6 +9,9 @@ use chassis::auth::Auth;
 //% endif
 use chassis::config::{Admin, ConfigError, Log, Server};
 use chassis::discovery::Discovery;
+//% if protocol == "grpc"
+use chassis::grpc::server::Http2;
+//% endif
 //% if calls
 use chassis::outbound::Outbound;
 //% endif
@@ -29,6 +32,9 @@ const DEFAULTS: &str = include_str!("../config.toml");
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub server: Server,
+    //% if protocol == "grpc"
+    pub http2: Http2,
+    //% endif
     //% if tls != "mesh"
     pub server_tls: ServerTls,
     //% endif
@@ -80,6 +86,9 @@ impl Config {
     pub fn load() -> Result<Self, ConfigError> {
         let config: Self = chassis::config::load(&crate::SERVICE, DEFAULTS)?;
         config.server.check()?;
+        //% if protocol == "grpc"
+        config.http2.check()?;
+        //% endif
         //% for callee in calls
         let call = &config.calls.example_callee;
         call.check("example_callee", &config.server)?;

@@ -4,7 +4,11 @@
 //% if calls
 //! - [`clients`]: the services that it calls.
 //% endif
+//% if protocol == "grpc"
+//! - [`routes`]: what it answers, as `proto/` tells callers; [`proto`] is the code that is made of it.
+//% else
 //! - [`routes`]: what it answers, as `openapi.json` tells callers.
+//% endif
 //% if store == "sqlite"
 //! - [`store`]: its data, which nobody else touches.
 //! - `error`: what a caller learns when the store fails.
@@ -17,8 +21,13 @@ pub mod config;
 //% if store == "sqlite"
 mod error;
 //% endif
+//% if protocol == "rest"
 #[cfg(test)]
 mod openapi;
+//% endif
+//% if proto
+pub mod proto;
+//% endif
 pub mod routes;
 //% if store == "sqlite"
 pub mod store;
@@ -28,6 +37,9 @@ use axum::Router;
 //% if auth == "jwt"
 use axum::middleware::from_fn_with_state;
 use chassis::auth::{self, Verifier};
+//% endif
+//% if protocol == "grpc"
+use chassis::grpc::server::reflection;
 //% endif
 use chassis::health::Checks;
 use chassis::{Error, Identity, inbound};
@@ -43,9 +55,11 @@ pub const SERVICE: Identity = Identity {
     env_prefix: "EXAMPLE_SERVICE",
 };
 
+//% if protocol == "rest"
 /// What callers may rely on. A test writes it from the code and holds it equal.
 pub const OPENAPI: &str = include_str!("../openapi.json");
 
+//% endif
 /// Opens what the service needs, and puts its routes behind the chassis's layers.
 pub async fn start(config: &Config) -> Result<(Router, Checks), Error> {
     let (routes, checks) = build(config).await?;
@@ -64,9 +78,17 @@ pub async fn build(config: &Config) -> Result<(Router, Checks), Error> {
     //% if store == "sqlite"
     let store = Store::open(&config.store).await?;
     let checks = checks.add("store", store.check());
+    //% if protocol == "grpc"
+    let routes = routes::router(store, &config.server);
+    //% else
     let routes = routes::router(store);
+    //% endif
+    //% else
+    //% if protocol == "grpc"
+    let routes = routes::router(&config.server);
     //% else
     let routes = routes::router();
+    //% endif
     //% endif
     //% for callee in calls
     let client = clients::example_callee::Client::new(config)?;
@@ -76,6 +98,10 @@ pub async fn build(config: &Config) -> Result<(Router, Checks), Error> {
     //% if auth == "jwt"
     let routes = routes.route_layer(from_fn_with_state(verifier, auth::require));
     //% endif
+    //% if protocol == "grpc"
+    let routes = routes.merge(reflection(proto::OWN)?);
+    //% else
     let routes = routes.merge(chassis::openapi::router(OPENAPI));
+    //% endif
     Ok((routes, checks))
 }

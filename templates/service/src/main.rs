@@ -5,8 +5,15 @@ use std::process::ExitCode;
 //% if auth == "jwt"
 use chassis::auth::print_dev_token;
 //% endif
+//% if protocol == "grpc"
+use chassis::{grpc, health, telemetry};
+//% else
 use chassis::{health, serve, telemetry};
+//% endif
 
+//% if protocol == "grpc"
+use example_service::proto::OWN;
+//% endif
 //% if auth == "jwt"
 use example_service::routes::SCOPES;
 //% endif
@@ -39,11 +46,20 @@ async fn run() -> Result<(), chassis::Error> {
         //% endif
     }
     telemetry::init(&SERVICE, &config.log)?;
+    //% if protocol == "grpc"
+    let Config { server, http2, .. } = &config;
+    let server = grpc::server::listen(server, http2, &config.admin, OWN)?;
+    //% if tls != "mesh"
+    let server = server.with_tls(&config.server_tls)?;
+    //% endif
+    let server = server.serve(start(&config));
+    //% else
     //% if tls == "mesh"
     let server = serve::serve(&config.server, &config.admin, start(&config));
     //% else
     let (tls, start) = (&config.server_tls, start(&config));
     let server = serve::serve_tls(&config.server, tls, &config.admin, start);
+    //% endif
     //% endif
     server.await
 }

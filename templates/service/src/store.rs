@@ -2,13 +2,17 @@
 
 use chassis::health::Outcome;
 use chassis::sqlite::{self, Sqlite, Step};
+//% if protocol == "rest"
 use serde::{Deserialize, Serialize};
+//% endif
 use sqlx::SqlitePool;
 
 pub const MAX_NAME: usize = 100;
 pub const MAX_QUANTITY: u32 = 1_000_000;
+//% if protocol == "rest"
 #[cfg(test)]
 const NAME: &str = r"^[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+//% endif
 
 const SCHEMA: &[Step] = &[(1, "items", include_str!("../migrations/0001_items.sql"))];
 
@@ -17,8 +21,12 @@ pub struct Store {
     pool: SqlitePool,
 }
 
+//% if protocol == "rest"
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+//% else
+#[derive(Clone, Debug, PartialEq, Eq)]
+//% endif
 pub struct Item {
     pub id: i64,
     pub name: String,
@@ -26,16 +34,24 @@ pub struct Item {
 }
 
 /// An item before it is stored.
+//% if protocol == "rest"
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
+//% else
+#[derive(Clone, Debug)]
+//% endif
 pub struct Draft {
     /// Begins with no space and holds no control characters.
+    //% if protocol == "rest"
     #[cfg_attr(test, schemars(length(min = 1, max = MAX_NAME)))]
     #[cfg_attr(test, schemars(regex(pattern = NAME)))]
+    //% endif
     pub name: String,
+    //% if protocol == "rest"
     #[cfg_attr(test, schemars(range(max = MAX_QUANTITY)))]
     #[serde(deserialize_with = "chassis::extract::whole")]
+    //% endif
     pub quantity: u32,
 }
 

@@ -1,4 +1,4 @@
-//% set callee = calls | first
+//% set callee = rest_callees | first
 //! See a called service fail: what callers of this one get then. The stack is the real one, its far end stands in for
 //! `example-callee`, and time is paused, so that minutes pass at once. Each test goes red when its layer goes.
 
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{Request, Response, StatusCode};
+//% if protocol == "rest"
 use axum::routing::get;
 use axum::{BoxError, Router};
 use chassis::inbound;
@@ -21,9 +22,24 @@ use common::{assert_problem, config, request, send};
 use serde_json::{Value, json};
 use tokio::time::{Instant, advance, sleep};
 use tower::service_fn;
+//% else
+use axum::routing::post;
+use axum::{BoxError, Router};
+use chassis::inbound;
+use chassis::outbound::{CallError, Dependency, Outbound};
+use chassis::retry::IDEMPOTENCY_KEY;
+use common::{config, request, send};
+use tokio::time::{Instant, advance, sleep};
+use tonic::{Code, Status};
+use tower::service_fn;
+//% endif
 
 const SECOND: Duration = Duration::from_secs(1);
+//% if protocol == "rest"
 const PATH: &str = "/v1/passed-on";
+//% else
+const PATH: &str = "/test.PassedOn/Call";
+//% endif
 const ITEMS: &str = r#"{"items":[{"id":1,"name":"tea","quantity":2}]}"#;
 
 /// What the called service does next.
@@ -77,6 +93,7 @@ impl Upstream {
         Dependency::over("example-callee", limits, transport)
     }
 
+    //% if protocol == "rest"
     /// A service with one route, which passes on what the called one has.
     fn app(&self, limits: &Outbound) -> Router {
         let dependency = self.dependency(limits);
@@ -87,6 +104,20 @@ impl Upstream {
         });
         inbound::protect(Router::new().route(PATH, route), &config().server)
     }
+    //% else
+    /// A service with one method, which passes on how the call to the other one ended.
+    fn app(&self, limits: &Outbound) -> Router {
+        let dependency = self.dependency(limits);
+        let method = post(async move || {
+            let status = match dependency.send(read()).await {
+                Ok(_) => Status::ok(""),
+                Err(error) => error.into(),
+            };
+            status.into_http::<axum::body::Body>()
+        });
+        inbound::protect(Router::new().route(PATH, method), &config().server)
+    }
+    //% endif
 }
 
 fn limits() -> Outbound {
@@ -102,8 +133,12 @@ fn without_breaker() -> Outbound {
 }
 
 async fn ask(app: &Router) -> common::Answer {
-    let request = request("GET", PATH);
-    send(app, request.body("".into()).unwrap()).await
+    //% if protocol == "grpc"
+    let request = request(PATH);
+    //% else
+    let request = request("GET", PATH).body("".into()).unwrap();
+    //% endif
+    send(app, request).await
 }
 
 fn read() -> Request<Bytes> {
@@ -114,6 +149,7 @@ fn create() -> Request<Bytes> {
     Request::post("/v1/items").body(Bytes::new()).unwrap()
 }
 
+//% if protocol == "rest"
 #[tokio::test(start_paused = true)]
 async fn a_dead_dependency_degrades_to_a_copy_that_says_how_old_it_is() {
     let upstream = Upstream::new(|_| Reply::Status(200));
@@ -135,6 +171,19 @@ async fn a_dead_dependency_degrades_to_a_copy_that_says_how_old_it_is() {
     upstream.now(|_| Reply::Status(200));
     assert_eq!(ask(&app).await.body["stale"], Value::Null);
 }
+//% else
+#[tokio::test(start_paused = true)]
+async fn a_dead_dependency_degrades_to_a_copy_for_a_while() {
+    let upstream = Upstream::new(|_| Reply::Status(200));
+    let app = upstream.app(&limits());
+    assert_eq!(ask(&app).await.code, Code::Ok);
+    upstream.now(|_| Reply::Status(500));
+    advance(60 * SECOND).await;
+    assert_eq!(ask(&app).await.code, Code::Ok);
+    advance(limits().stale).await;
+    assert_eq!(ask(&app).await.code, Code::Unavailable);
+}
+//% endif
 
 #[tokio::test(start_paused = true)]
 async fn what_the_called_service_denies_is_not_given_out_as_a_copy() {
@@ -156,13 +205,21 @@ async fn the_breaker_opens_and_lets_three_probes_find_out_that_it_is_over() {
     let upstream = Upstream::new(|_| Reply::Status(500));
     let app = upstream.app(&limits());
     for _ in 0..100 {
+        //% if protocol == "grpc"
+        assert_eq!(ask(&app).await.code, Code::Unavailable);
+        //% else
         let answer = ask(&app).await;
         assert!(answer.status.is_server_error());
+        //% endif
     }
     assert_eq!(upstream.reached(), 20, "then it was left alone");
     let refused = ask(&app).await;
+    //% if protocol == "grpc"
+    assert!(refused.metadata.contains_key("grpc-retry-pushback-ms"));
+    //% else
     assert_problem(&refused, 503);
     assert!(refused.headers.contains_key("retry-after"));
+    //% endif
 
     // Still broken: one probe is enough to see that.
     advance(6 * SECOND).await;
@@ -174,7 +231,11 @@ async fn the_breaker_opens_and_lets_three_probes_find_out_that_it_is_over() {
     upstream.now(|_| Reply::Status(200));
     advance(12 * SECOND).await;
     for _ in 0..100 {
+        //% if protocol == "grpc"
+        assert_eq!(ask(&app).await.code, Code::Ok);
+        //% else
         assert_eq!(ask(&app).await.status, 200);
+        //% endif
     }
     assert_eq!(upstream.reached(), 100, "it is closed again");
 }
@@ -321,8 +382,15 @@ async fn each_attempt_has_its_own_place_in_the_callers_trace() {
     });
     let app = upstream.app(&limits());
     let caller = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    //% if protocol == "grpc"
+    let mut request = request(PATH);
+    let parent = caller.parse().unwrap();
+    request.headers_mut().insert("traceparent", parent);
+    send(&app, request).await;
+    //% else
     let request = request("GET", PATH).header("traceparent", caller);
     send(&app, request.body("".into()).unwrap()).await;
+    //% endif
     let mut seen = seen.lock().unwrap().clone();
     assert_eq!(seen.len(), 3);
     assert!(seen.iter().all(|parent| parent.contains(TRACE)), "{seen:?}");

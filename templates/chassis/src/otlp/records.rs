@@ -27,6 +27,12 @@ pub enum Work {
         request: Arc<RequestContext>,
         status: StatusCode,
     },
+    /// A call by gRPC was answered.
+    #[cfg(feature = "grpc-server")]
+    Rpc {
+        request: Arc<RequestContext>,
+        code: tonic::Code,
+    },
     /// Another service was called, once. Without an answer there is a word for why.
     Call {
         dependency: &'static str,
@@ -177,6 +183,16 @@ enum AnyValue<'a> {
     Double(f64),
 }
 
+#[cfg(feature = "grpc-server")]
+fn is_rpc(work: &Work) -> bool {
+    matches!(work, Work::Rpc { .. })
+}
+
+#[cfg(not(feature = "grpc-server"))]
+fn is_rpc(_: &Work) -> bool {
+    false
+}
+
 impl<'a> OtlpSpan<'a> {
     fn of(span: &'a Span) -> Self {
         const SERVER: u8 = 2;
@@ -189,6 +205,13 @@ impl<'a> OtlpSpan<'a> {
                 &request.method,
                 request.matched_route(),
                 Ok(*status),
+            ),
+            #[cfg(feature = "grpc-server")]
+            Work::Rpc { request, code } => (
+                SERVER,
+                &request.method,
+                request.matched_route(),
+                Ok(crate::grpc::code::http_status(*code)),
             ),
             Work::Call {
                 dependency,
@@ -210,11 +233,24 @@ impl<'a> OtlpSpan<'a> {
                 let id = request.id.to_str().unwrap_or_default();
                 attributes.push(text("request_id", id));
             }
+            #[cfg(feature = "grpc-server")]
+            Work::Rpc { request, code } => {
+                let (service, method) = request.grpc_method();
+                attributes = vec![
+                    text("rpc.system", "grpc"),
+                    text("rpc.service", service),
+                    text("rpc.method", method),
+                    number("rpc.grpc.status_code", *code as u16),
+                    text("request_id", request.id.to_str().unwrap_or_default()),
+                ];
+            }
             Work::Call { dependency, .. } => attributes.push(text("peer.service", dependency)),
         }
         let failure = match outcome {
             Ok(status) => {
-                attributes.push(number("http.response.status_code", status.as_u16()));
+                if !is_rpc(&span.work) {
+                    attributes.push(number("http.response.status_code", status.as_u16()));
+                }
                 // A refusal is the caller's failure, not the server's.
                 let failed =
                     status.is_server_error() || (kind == CLIENT && status.is_client_error());
@@ -234,7 +270,11 @@ impl<'a> OtlpSpan<'a> {
             span_id: format!("{:016x}", trace.span_id),
             parent_span_id: trace.parent_id.map(|id| format!("{id:016x}")),
             flags: trace.sampled.into(),
-            name: target.map_or_else(|| verb.to_owned(), |target| format!("{verb} {target}")),
+            name: match target {
+                Some(target) if is_rpc(&span.work) => target.trim_start_matches('/').to_owned(),
+                Some(target) => format!("{verb} {target}"),
+                None => verb.to_owned(),
+            },
             kind,
             start_time_unix_nano: nanos(span.ended - span.took),
             end_time_unix_nano: nanos(span.ended),

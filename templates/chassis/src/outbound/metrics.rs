@@ -8,6 +8,8 @@ use bytes::Bytes;
 
 use super::{CallError, State};
 use crate::fallback::Stale;
+#[cfg(feature = "grpc-client")]
+use crate::grpc::code;
 use crate::metrics::{Counter, DURATION_BUCKETS, Family, Gauge, Histogram, Labels, register};
 
 static CALLS: LazyLock<Family<Labels, Counter>> = LazyLock::new(|| {
@@ -43,6 +45,10 @@ pub fn call(dependency: &str, result: &Result<Response<Bytes>, CallError>) {
         Err(CallError::CircuitOpen { .. }) => "circuit_open",
         Err(CallError::Unreachable(_)) => "unreachable",
         Err(CallError::Refused(status)) if status.is_client_error() => "refused",
+        #[cfg(feature = "grpc-client")]
+        Err(CallError::Status(status)) if code::http_status(status.code()).is_client_error() => {
+            "refused"
+        }
         Err(_) => "failed",
     };
     CALLS

@@ -11,9 +11,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+#[cfg(feature = "grpc-client")]
+use super::H2;
 use super::identity::{self, Named};
 use super::reload::Reloaded;
-use super::{ALPN, authorities, provider, system_authorities};
+use super::{HTTP_1_1, authorities, provider, system_authorities};
 use crate::config::{ConfigError, invalid, millis};
 
 const SECTION: &str = "client_tls";
@@ -33,7 +35,7 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
-    fn load(&self) -> Result<ClientConfig, ConfigError> {
+    fn load(&self, alpn: &[u8]) -> Result<ClientConfig, ConfigError> {
         let ca_key = "client_tls.ca_file";
         let roots = match &self.ca_file {
             Some(file) => authorities(file).map_err(|error| {
@@ -66,7 +68,7 @@ impl ClientTls {
                 return Err(invalid("client_tls.certificate_file", problem));
             }
         };
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![alpn.to_vec()];
         Ok(config)
     }
 }
@@ -78,11 +80,21 @@ pub struct Connector(Reloaded<ClientConfig>);
 impl Connector {
     /// Reads the files. Needs a tokio runtime.
     pub fn new(tls: &ClientTls) -> Result<Self, ConfigError> {
+        Self::speaking(HTTP_1_1, tls)
+    }
+
+    /// Likewise, for calls by gRPC.
+    #[cfg(feature = "grpc-client")]
+    pub fn for_grpc(tls: &ClientTls) -> Result<Self, ConfigError> {
+        Self::speaking(H2, tls)
+    }
+
+    fn speaking(alpn: &'static [u8], tls: &ClientTls) -> Result<Self, ConfigError> {
         let files = [&tls.ca_file, &tls.certificate_file, &tls.key_file];
         let files = files.into_iter().flatten().cloned();
         let load = {
             let tls = tls.clone();
-            move || tls.load()
+            move || tls.load(alpn)
         };
         Reloaded::new(SECTION, files.collect(), tls.reload, load).map(Self)
     }

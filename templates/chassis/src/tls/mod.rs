@@ -26,7 +26,13 @@ use crate::Error;
 
 /// What is spoken over TLS.
 #[cfg(any(feature = "server-tls", feature = "client-tls"))]
-const ALPN: &[u8] = b"http/1.1";
+pub(crate) const HTTP_1_1: &[u8] = b"http/1.1";
+/// The same, of gRPC.
+#[cfg(any(
+    all(feature = "server-tls", feature = "grpc-server"),
+    all(feature = "client-tls", feature = "grpc-client")
+))]
+pub(crate) const H2: &[u8] = b"h2";
 
 /// The one that costs least to build.
 pub(crate) fn provider() -> Arc<CryptoProvider> {

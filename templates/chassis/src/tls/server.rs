@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::identity::{self, Named};
 use super::reload::Reloaded;
-use super::{ALPN, authorities, provider};
+use super::{authorities, provider};
 use crate::config::{ConfigError, millis};
 use crate::metrics::{Counter, Family, Labels, register};
 
@@ -46,7 +46,7 @@ pub struct ServerTls {
 }
 
 impl ServerTls {
-    fn load(&self) -> Result<ServerConfig, ConfigError> {
+    fn load(&self, alpn: &[u8]) -> Result<ServerConfig, ConfigError> {
         let provider = provider();
         let certificate = Named {
             key: "server_tls.certificate_file",
@@ -74,7 +74,7 @@ impl ServerTls {
             }
         }
         .with_cert_resolver(identity);
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![alpn.to_vec()];
         if self.client_ca_file.is_some() {
             // Who resumes a session shows no certificate again, though it may have run out.
             config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -89,13 +89,13 @@ impl ServerTls {
 pub struct Acceptor(Reloaded<ServerConfig>);
 
 impl Acceptor {
-    /// Reads the files. Needs a tokio runtime.
-    pub fn new(tls: &ServerTls) -> Result<Self, ConfigError> {
+    /// Reads the files. `alpn` is what is spoken then. Needs a tokio runtime.
+    pub fn new(tls: &ServerTls, alpn: &'static [u8]) -> Result<Self, ConfigError> {
         let files = [&tls.certificate_file, &tls.key_file];
         let files = files.into_iter().chain(&tls.client_ca_file).cloned();
         let load = {
             let tls = tls.clone();
-            move || tls.load()
+            move || tls.load(alpn)
         };
         Reloaded::new(SECTION, files.collect(), tls.reload, load).map(Self)
     }

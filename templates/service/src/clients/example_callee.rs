@@ -1,25 +1,44 @@
 //! What this service needs of `example-callee`, in types of its own: fields that it does not use may come and go.
 
 use axum::Router;
+//% if protocol == "rest"
 use axum::extract::State;
 use axum::routing::get;
+//% endif
 //% if auth == "jwt"
 use chassis::auth;
 //% endif
 use chassis::config::ConfigError;
+//% if protocol == "grpc"
+use chassis::grpc::server::methods;
+//% endif
+//% if protocol == "rest"
 #[cfg(test)]
 use chassis::openapi::Operation;
+//% endif
 use chassis::outbound::{Answer, CallError, Dependency};
+//% if protocol == "rest"
 use chassis::problem::Problem;
+//% endif
 //% if callee.tls != "mesh"
 use chassis::tls::client::Connector;
 //% endif
+//% if protocol == "rest"
 use serde::{Deserialize, Serialize};
+//% else
+use serde::Deserialize;
+use tonic::{Request, Response, Status};
+//% endif
 
 use crate::Config;
+//% if protocol == "grpc"
+use crate::proto::passed_on::example_callee::v1 as own;
+//% endif
 
 const NAME: &str = "example-callee";
+//% if protocol == "rest"
 const PATH: &str = "/v1/example-callee/items";
+//% endif
 //% if auth == "jwt"
 /// What a token must allow whoever asks through this service.
 pub const SCOPE: &str = "example-callee:read";
@@ -28,9 +47,13 @@ pub const SCOPE: &str = "example-callee:read";
 #[derive(Clone)]
 pub struct Client(Dependency);
 
+//% if protocol == "rest"
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "example-callee.Item"))]
+//% else
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+//% endif
 pub struct Item {
     pub name: String,
     pub quantity: u32,
@@ -64,6 +87,7 @@ impl Client {
     }
 }
 
+//% if protocol == "rest"
 /// An example of a route that lives on another service: it degrades with it and does not fail with it.
 pub fn router(client: Client) -> Router {
     let list = get(list);
@@ -104,6 +128,37 @@ async fn list(State(client): State<Client>) -> Result<axum::Json<Items>, Problem
         stale_seconds: stale.map(|age| age.as_secs()),
     }))
 }
+//% else
+/// An example of a method that lives on another service: it degrades with it and does not fail with it.
+pub fn router(client: Client) -> Router {
+    let service = own::items_service_server::ItemsServiceServer::new(PassedOn(client));
+    let list = methods(&service, &["ListItems"]);
+    //% if auth == "jwt"
+    let list = list.route_layer(auth::scope(SCOPE));
+    //% endif
+    Router::new().merge(list)
+}
+
+struct PassedOn(Client);
+
+#[tonic::async_trait]
+impl own::items_service_server::ItemsService for PassedOn {
+    async fn list_items(
+        &self,
+        _: Request<own::ListItemsRequest>,
+    ) -> Result<Response<own::ListItemsResponse>, Status> {
+        let Answer { value, stale } = self.0.items().await?;
+        let own = |item: Item| own::Item {
+            name: item.name,
+            quantity: item.quantity,
+        };
+        Ok(Response::new(own::ListItemsResponse {
+            items: value.into_iter().map(own).collect(),
+            stale_seconds: stale.map(|age| age.as_secs()),
+        }))
+    }
+}
+//% endif
 
 #[cfg(test)]
 mod tests {

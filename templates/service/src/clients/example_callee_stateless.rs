@@ -1,26 +1,42 @@
 //! What this service needs of `example-callee`, in types of its own: fields that it does not use may come and go.
 
 use axum::Router;
+//% if protocol == "rest"
 use axum::extract::State;
 use axum::routing::post;
+//% endif
 //% if auth == "jwt"
 use chassis::auth;
 //% endif
 use chassis::config::ConfigError;
+//% if protocol == "grpc"
+use chassis::grpc::server::methods;
+//% else
 use chassis::extract::Json;
 #[cfg(test)]
 use chassis::openapi::Operation;
+//% endif
 use chassis::outbound::{CallError, Dependency};
+//% if protocol == "rest"
 use chassis::problem::Problem;
+//% endif
 //% if callee.tls != "mesh"
 use chassis::tls::client::Connector;
 //% endif
 use serde::{Deserialize, Serialize};
+//% if protocol == "grpc"
+use tonic::{Request, Response, Status};
+//% endif
 
 use crate::Config;
+//% if protocol == "grpc"
+use crate::proto::passed_on::example_callee::v1 as own;
+//% endif
 
 const NAME: &str = "example-callee";
+//% if protocol == "rest"
 const PATH: &str = "/v1/example-callee/echo";
+//% endif
 //% if auth == "jwt"
 /// What a token must allow whoever asks through this service.
 pub const SCOPE: &str = "example-callee:call";
@@ -30,8 +46,10 @@ pub const SCOPE: &str = "example-callee:call";
 pub struct Client(Dependency);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+//% if protocol == "rest"
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "example-callee.Echo"))]
+//% endif
 pub struct Echo {
     pub message: String,
 }
@@ -58,6 +76,7 @@ impl Client {
     }
 }
 
+//% if protocol == "rest"
 /// An example of a route that lives on another service.
 pub fn router(client: Client) -> Router {
     let echo = post(echo);
@@ -85,6 +104,31 @@ async fn echo(
 ) -> Result<axum::Json<Echo>, Problem> {
     Ok(axum::Json(client.echo(&said).await?))
 }
+//% else
+/// An example of a method that lives on another service.
+pub fn router(client: Client) -> Router {
+    let service = own::echo_service_server::EchoServiceServer::new(PassedOn(client));
+    let echo = methods(&service, &["Echo"]);
+    //% if auth == "jwt"
+    let echo = echo.route_layer(auth::scope(SCOPE));
+    //% endif
+    Router::new().merge(echo)
+}
+
+struct PassedOn(Client);
+
+#[tonic::async_trait]
+impl own::echo_service_server::EchoService for PassedOn {
+    async fn echo(
+        &self,
+        request: Request<own::EchoRequest>,
+    ) -> Result<Response<own::EchoResponse>, Status> {
+        let message = request.into_inner().message;
+        let Echo { message } = self.0.echo(&Echo { message }).await?;
+        Ok(Response::new(own::EchoResponse { message }))
+    }
+}
+//% endif
 
 #[cfg(test)]
 mod tests {

@@ -4,12 +4,25 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+//% if protocol == "grpc"
+use axum::http::{HeaderMap, HeaderValue, Request};
+use chassis::inbound;
+use http_body_util::BodyExt;
+use prost::Message;
+use tokio::time::timeout;
+//% if auth == "jwt"
+use tonic::service::interceptor::InterceptedService;
+//% endif
+use tonic::{Code, Status};
+use tower::ServiceExt;
+//% else
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
 use chassis::inbound;
 use serde_json::Value;
 use tokio::time::timeout;
 use tower::ServiceExt;
+//% endif
 
 //% if auth == "jwt"
 use example_service::routes::SCOPES;
@@ -58,6 +71,51 @@ pub async fn app(config: &Config, extra: Router) -> Router {
     inbound::protect(routes.merge(extra), &config.server)
 }
 
+//% if protocol == "grpc"
+//% if auth == "jwt"
+/// Where clients that tonic makes send their calls, as an accepted caller does.
+pub type Caller = InterceptedService<Router, Accepted>;
+type Accepted = fn(tonic::Request<()>) -> tonic::Result<tonic::Request<()>>;
+
+/// The whole service, for clients that tonic makes.
+pub async fn caller(config: &Config) -> Caller {
+    Caller::new(app(config, Router::new()).await, accepted)
+}
+
+fn accepted(mut request: tonic::Request<()>) -> tonic::Result<tonic::Request<()>> {
+    let token = format!("Bearer {}", token(SERVICE.name)).parse().unwrap();
+    request.metadata_mut().insert("authorization", token);
+    Ok(request)
+}
+//% else
+/// Where clients that tonic makes send their calls.
+pub type Caller = Router;
+
+/// The whole service, for clients that tonic makes.
+pub async fn caller(config: &Config) -> Caller {
+    app(config, Router::new()).await
+}
+//% endif
+
+/// A call with an empty message, as an accepted caller makes it.
+pub fn request(path: &str) -> Request<Body> {
+    call_with(path, &())
+}
+
+/// A call with a message, as an accepted caller makes it.
+pub fn call_with(path: &str, message: &impl Message) -> Request<Body> {
+    let request = Request::post(path).header("content-type", "application/grpc");
+    //% if auth == "jwt"
+    let request = request.header("authorization", format!("Bearer {}", token(SERVICE.name)));
+    //% endif
+    // Not compressed, so many bytes, the bytes.
+    let length = u32::try_from(message.encoded_len()).unwrap();
+    let mut body = vec![0];
+    body.extend(length.to_be_bytes());
+    body.extend(message.encode_to_vec());
+    request.body(Body::from(body)).unwrap()
+}
+//% else
 /// A request as an accepted caller makes it.
 pub fn request(method: &str, path: &str) -> axum::http::request::Builder {
     let request = Request::builder().method(method).uri(path);
@@ -66,6 +124,7 @@ pub fn request(method: &str, path: &str) -> axum::http::request::Builder {
     //% endif
     request.header("content-type", "application/json")
 }
+//% endif
 //% if auth == "jwt"
 
 /// A valid token for a service, which allows everything.
@@ -86,6 +145,35 @@ pub fn token_for(audience: &str, scopes: &str) -> String {
 }
 //% endif
 
+//% if protocol == "grpc"
+/// What a caller sees of the end of a call.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: Code,
+    pub message: String,
+    /// Of the beginning and of the end.
+    pub metadata: HeaderMap<HeaderValue>,
+}
+
+pub async fn send(app: &Router, request: Request<Body>) -> Answer {
+    let answer = async {
+        let (parts, body) = app.clone().oneshot(request).await.unwrap().into_parts();
+        assert_eq!(parts.status, 200, "gRPC has its own statuses");
+        let mut metadata = parts.headers;
+        let body = body.collect().await.expect("the body can be read");
+        metadata.extend(body.trailers().cloned().unwrap_or_default());
+        metadata
+    };
+    let metadata = timeout(PATIENCE, answer).await;
+    let metadata = metadata.expect("an answer comes in time");
+    let status = Status::from_header_map(&metadata).expect("an answer says how it ended");
+    Answer {
+        code: status.code(),
+        message: status.message().to_owned(),
+        metadata,
+    }
+}
+//% else
 /// What a caller sees of an answer.
 pub struct Answer {
     pub status: StatusCode,
@@ -122,3 +210,4 @@ pub fn assert_problem(answer: &Answer, status: u16) {
         answer.headers["x-request-id"].to_str().unwrap()
     );
 }
+//% endif
