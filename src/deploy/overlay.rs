@@ -85,7 +85,7 @@ pub struct ConfigEntry {
     pub literals: Vec<String>,
 }
 
-/// An HTTPRoute.
+/// An HTTPRoute, or a GRPCRoute.
 #[derive(Clone, Debug, Serialize)]
 pub struct Route {
     pub name: String,

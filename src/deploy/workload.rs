@@ -248,7 +248,7 @@ impl Workload {
             fixed_user: system.config.platform == Platform::Kubernetes,
             headless: value(&service.protocol) == Some(Protocol::Grpc) && !stateful,
             app_protocol: match value(&service.protocol) {
-                Some(Protocol::Rest) if tls != Tls::Mesh => Some("https"),
+                Some(Protocol::Rest | Protocol::Grpc) if tls != Tls::Mesh => Some("https"),
                 Some(Protocol::Rest) => Some("http"),
                 Some(Protocol::Grpc) => Some("kubernetes.io/h2c"),
                 _ => None,

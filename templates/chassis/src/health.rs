@@ -77,6 +77,7 @@ impl Health {
     /// The service listens, and is ready while these checks succeed.
     pub fn set_started(&self, checks: Checks) {
         _ = self.0.checks.set(checks);
+        self.0.draining.send_modify(|_| {});
     }
 
     /// The service stops: no new traffic, please.
@@ -84,18 +85,15 @@ impl Health {
         self.0.draining.send_replace(true);
     }
 
-    pub fn is_draining(&self) -> bool {
-        *self.0.draining.borrow()
-    }
-
-    /// Completes when the service stops.
-    pub async fn draining(&self) {
-        _ = self.0.draining.subscribe().wait_for(|it| *it).await;
+    /// Changes when the service has started, and when it stops.
+    #[cfg(feature = "grpc-server")]
+    pub(crate) fn phase(&self) -> watch::Receiver<bool> {
+        self.0.draining.subscribe()
     }
 
     /// Whether the service is ready; else what callers may know of why not.
     pub async fn readiness(&self) -> Result<(), NotReady> {
-        if self.is_draining() {
+        if *self.0.draining.borrow() {
             return Err(NotReady::Draining);
         }
         let Some(Checks { timeout, all }) = self.0.checks.get() else {

@@ -79,7 +79,8 @@ impl Upstream {
     fn dependency(&self, limits: &Outbound) -> Dependency {
         let upstream = self.clone();
         let service = service_fn(move |request| upstream.clone().answer(request));
-        Dependency::over_grpc("example-callee", limits, in_process(service))
+        let callee = in_process(service);
+        Dependency::over_grpc("example-callee", limits, callee)
     }
 }
 

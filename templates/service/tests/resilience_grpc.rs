@@ -131,12 +131,14 @@ async fn overload_is_shed_at_once_and_passes() {
 /// A message of the service's own that is `length` bytes long: a field that nobody knows.
 fn long_call(length: usize) -> Request<Body> {
     //% if store == "none"
-    let path = "/example_service.v1.EchoService/Echo";
+    let own = "example_service.v1.EchoService";
+    let path = format!("/{own}/Echo");
     //% else
-    let path = "/example_service.v1.ItemsService/ListItems";
+    let own = "example_service.v1.ItemsService";
+    let path = format!("/{own}/ListItems");
     //% endif
     let text = "x".repeat(length);
-    common::call_with(path, &text)
+    common::call_with(&path, &text)
 }
 
 #[tokio::test]

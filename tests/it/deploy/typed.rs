@@ -36,7 +36,7 @@ fn every_object_has_only_fields_that_kubernetes_knows() {
                 // Not Kubernetes' own: kustomize builds them, or their operators' types know them.
                 ("kustomize.config.k8s.io/v1beta1", "Kustomization")
                 | ("kustomize.config.k8s.io/v1alpha1", "Component")
-                | ("gateway.networking.k8s.io/v1", "HTTPRoute" | "BackendTLSPolicy")
+                | ("gateway.networking.k8s.io/v1", "HTTPRoute" | "GRPCRoute" | "BackendTLSPolicy")
                 | ("monitoring.coreos.com/v1", "PodMonitor") => Ok(value.clone()),
                 (version, kind) => panic!("{}: {path}: unexpected {version} {kind}", case.name),
             };
@@ -44,5 +44,5 @@ fn every_object_has_only_fields_that_kubernetes_knows() {
             seen.insert(kind);
         }
     }
-    assert_eq!(seen.len(), 15, "{seen:?}");
+    assert_eq!(seen.len(), 16, "{seen:?}");
 }

@@ -87,3 +87,34 @@ impl From<Problem> for Status {
         status
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_means_the_same_in_both_protocols() {
+        for (status, code) in [
+            (400, Code::InvalidArgument),
+            (401, Code::Unauthenticated),
+            (403, Code::PermissionDenied),
+            (404, Code::NotFound),
+            (409, Code::AlreadyExists),
+            (413, Code::ResourceExhausted),
+            (422, Code::InvalidArgument),
+            (429, Code::ResourceExhausted),
+            (500, Code::Internal),
+            (502, Code::Unavailable),
+            (503, Code::Unavailable),
+            (504, Code::DeadlineExceeded),
+        ] {
+            let problem = Problem::new(StatusCode::from_u16(status).unwrap());
+            let said = Status::from(problem.detail("why").retry_after(2));
+            assert_eq!((said.code(), said.message()), (code, "why"), "{status}");
+            assert_eq!(said.metadata().get(RETRY_PUSHBACK).unwrap(), "2000");
+            // What is to be tried again, and what counts against a service, stays so.
+            let back = http_status(code);
+            assert_eq!(back.is_server_error(), status >= 500, "{status}");
+        }
+    }
+}

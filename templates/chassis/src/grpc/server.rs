@@ -181,7 +181,8 @@ async fn tell_health(
 ) -> Infallible {
     let all = all(&services);
     let mut said = ServingStatus::NotServing;
-    while !health.is_draining() {
+    let mut phase = health.phase();
+    while !*phase.borrow_and_update() {
         let status = match health.readiness().await {
             Ok(()) => ServingStatus::Serving,
             Err(_) => ServingStatus::NotServing,
@@ -190,7 +191,7 @@ async fn tell_health(
             set(&reporter, &all, status).await;
             said = status;
         }
-        _ = timeout(LOOK, health.draining()).await;
+        _ = timeout(LOOK, phase.changed()).await;
     }
     set(&reporter, &all, ServingStatus::NotServing).await;
     sleep(linger).await;
