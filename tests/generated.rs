@@ -50,11 +50,10 @@ fn services_of_all_kinds_live_in_one_workspace() {
 /// Names differ in length, and that must not change how the code has to be formatted.
 #[test]
 fn a_name_of_any_length_leaves_the_code_formatted() {
+    let protocols = [Protocol::Rest, Protocol::Grpc];
+    let kinds = protocols.map(|protocol| [(Store::Sqlite, protocol), (Store::None, protocol)]).concat();
     for name in ["a", "service", "test-x", &"n".repeat(LONGEST_CALLEE - 2), &"n".repeat(63)] {
-        for (store, protocol) in [(Store::Sqlite, Protocol::Rest), (Store::None, Protocol::Grpc)]
-            .into_iter()
-            .flat_map(|(store, protocol)| [(store, protocol), (store, Protocol::Grpc), (Store::None, protocol)])
-        {
+        for &(store, protocol) in &kinds {
             // A name that long is formatted by a first `cargo fmt`, as `new` says.
             let called = format!("{}-x", &name[..name.len().min(LONGEST_CALLEE - 2)]);
             let calls = if name.len() > LONGEST_CALLEE { vec![] } else { vec![called.parse().unwrap()] };

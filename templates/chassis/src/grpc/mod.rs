@@ -21,8 +21,9 @@ pub mod server;
 
 use axum::http::{HeaderMap, header};
 
-/// Whether a request or an answer is one of gRPC.
+/// Whether a request or an answer is one of gRPC. gRPC-Web is something else, which a proxy translates.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+    let format = kind.and_then(|kind| kind.as_bytes().strip_prefix(b"application/grpc"));
+    format.is_some_and(|format| matches!(format.first(), None | Some(b'+' | b';')))
 }
