@@ -75,13 +75,13 @@ async fn a_connection_that_is_not_used_is_closed_the_sooner_without_a_first_call
         ..limits()
     };
     let http2 = Http2 {
-        idle: 1000 * MS,
+        idle: 3000 * MS,
         ..patient()
     };
     let address = start(&limits, &http2, fine());
     let (_unused, driver) = connect(address).await;
     let began = Instant::now();
-    timeout(900 * MS, driver).await.expect("closed").unwrap();
+    timeout(2500 * MS, driver).await.expect("closed").unwrap();
     assert!(began.elapsed() >= 150 * MS);
 
     let (mut used, driver) = connect(address).await;
@@ -93,7 +93,7 @@ async fn a_connection_that_is_not_used_is_closed_the_sooner_without_a_first_call
     // Closed as it should be: its caller is told, so nothing has failed.
     driver.await.unwrap().unwrap();
     let took = began.elapsed();
-    assert!(took >= 900 * MS && took < 5000 * MS, "{took:?}");
+    assert!(took >= 2900 * MS && took < 20_000 * MS, "{took:?}");
     assert!(used.is_closed());
 }
 
