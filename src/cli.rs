@@ -162,6 +162,8 @@ offered!(NewStore of crate::service::Store {
     /// Embedded: nothing to install
     #[default]
     Sqlite,
+    /// PostgreSQL, a server of its own
+    Postgres,
     /// Keeps no data
     None,
 });

@@ -103,6 +103,13 @@ choices! {
     }
 }
 
+impl Store {
+    /// It is a server apart from the service, which needs an address and credentials.
+    pub const fn is_on_a_server(self) -> bool {
+        !matches!(self, Self::Sqlite | Self::None)
+    }
+}
+
 choices! {
     /// How a service finds the others.
     Discovery {

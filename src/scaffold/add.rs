@@ -163,6 +163,9 @@ pub fn add_service(
     {
         files.replace("README.md", readme.as_str(), extended);
     }
+    if spec.store.is_on_a_server() {
+        notes.push(format!("two of its tests need its database, in CI too: {directory}/README.md says how to start it"));
+    }
     // After each of these steps the workspace still builds: a directory that is no member yet harms nothing, and a
     // member that a glob finds needs the manifest's entries.
     files.put_first(uncovered);

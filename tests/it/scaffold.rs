@@ -29,7 +29,7 @@ fn specs() -> Vec<ServiceSpec> {
     let long = "n".repeat(63);
     let names = ["a", "type-x", "order-items", "service", "items", "select", &long];
     let mut specs: Vec<_> = names.into_iter().map(spec).collect();
-    for store in [Store::Sqlite, Store::None] {
+    for store in [Store::Sqlite, Store::Postgres, Store::None] {
         for &auth in Auth::ALL {
             for &discovery in Discovery::ALL {
                 for &tls in Tls::ALL {
@@ -101,6 +101,10 @@ fn a_spec_gets_the_files_of_its_options_and_no_others() {
     let only_with: Vec<_> = with.difference(&without).collect();
     assert_eq!(only_with, ["migrations/0001_items.sql", "src/error.rs", "src/store.rs"]);
     assert_eq!(without.difference(&with).count(), 0);
+    let server = files(Store::Postgres);
+    let only_server: Vec<_> = server.difference(&with).collect();
+    assert_eq!(only_server, ["tests/database/mod.rs", "tests/store.rs"]);
+    assert_eq!(with.difference(&server).count(), 0);
     let calls = vec!["price-lists".parse().unwrap(), "stock".parse().unwrap()];
     let stock = Callee { stateless: true, ..Callee::assumed(&calls[1]) };
     let calling = service_files(&ServiceSpec { calls, ..spec("orders") }, &[stock]);
@@ -126,7 +130,8 @@ fn the_manifest_and_the_configuration_state_the_spec() {
         assert_eq!(config["server"]["port"].as_integer(), Some(spec.port.into()));
         assert_eq!(config["admin"]["port"].as_integer(), Some(spec.admin_port.into()));
         assert_eq!(config["discovery"]["kind"].as_str(), Some(spec.discovery.as_str()));
-        assert_eq!(config.contains_key("store"), spec.store == Store::Sqlite);
+        assert_eq!(config.contains_key("store"), spec.store != Store::None);
+        assert_eq!(config.get("store").is_some_and(|store| store.get("host").is_some()), spec.store.is_on_a_server());
         assert_eq!(config.contains_key("auth"), spec.auth == Auth::Jwt);
         let certificates = config.get("server_tls");
         assert_eq!(certificates.is_some(), spec.tls != Tls::Mesh);

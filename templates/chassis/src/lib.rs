@@ -19,7 +19,8 @@
 //!   `balancer`.
 //! - `auth` (feature `jwt`): who is calling and what they may do; [`http_client`] reads the issuer's keys.
 //! - `tls` (features `server-tls` and `client-tls`): certificates of the traffic port, and of calls to other services.
-//! - `sqlite` (feature `sqlite`): the service's own database.
+//! - `sqlite`, `postgres` (features of these names): the service's own database, with its `schema`; `database` is what those
+//!   on a server have in common.
 
 pub mod admission;
 #[cfg(feature = "jwt")]
@@ -32,6 +33,8 @@ pub mod client_address;
 pub mod config;
 mod connection;
 mod connection_limit;
+#[cfg(feature = "postgres")]
+pub mod database;
 pub mod discovery;
 pub mod extract;
 #[cfg(feature = "outbound")]
@@ -45,11 +48,15 @@ pub mod openapi;
 pub mod otlp;
 #[cfg(feature = "outbound")]
 pub mod outbound;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod problem;
 pub mod rate_limit;
 pub mod request;
 #[cfg(feature = "outbound")]
 pub mod retry;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod schema;
 pub mod security_headers;
 pub mod serve;
 pub mod shutdown;

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 use chassis::auth::Auth;
 //% endif
 use chassis::config::{Admin, ConfigError, Log, Server};
+//% if database
+use chassis::database::Database;
+//% endif
 use chassis::discovery::Discovery;
 //% if calls
 use chassis::outbound::Outbound;
@@ -43,6 +46,9 @@ pub struct Config {
     //% endif
     //% if tokens
     pub token: Tokens,
+    //% endif
+    //% if database
+    pub store: Database,
     //% endif
     //% if store == "sqlite"
     pub store: Sqlite,
@@ -80,6 +86,9 @@ impl Config {
     pub fn load() -> Result<Self, ConfigError> {
         let config: Self = chassis::config::load(&crate::SERVICE, DEFAULTS)?;
         config.server.check()?;
+        //% if database
+        config.store.check(&config.server)?;
+        //% endif
         //% for callee in calls
         let call = &config.calls.example_callee;
         call.check("example_callee", &config.server)?;
