@@ -164,6 +164,8 @@ offered!(NewStore of crate::service::Store {
     Sqlite,
     /// PostgreSQL, a server of its own
     Postgres,
+    /// MySQL or MariaDB, a server of its own
+    Mysql,
     /// Keeps no data
     None,
 });

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 #[test]
 fn every_kind_of_service_passes_its_own_checks() {
     let mut tls = Tls::ALL.iter().copied().cycle();
-    for store in [Store::Sqlite, Store::Postgres, Store::None] {
+    for store in [Store::Sqlite, Store::Postgres, Store::Mysql, Store::None] {
         for &auth in Auth::ALL {
             for (&discovery, public) in Discovery::ALL.iter().zip([true, false]) {
                 let name = format!("{store}-{auth}-{discovery}");

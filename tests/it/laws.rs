@@ -21,7 +21,7 @@ use crate::parallel;
 /// `--tls` comes in turn, as it does for the second service, so that each meets each.
 fn matrix() -> Vec<[ServiceSpec; 2]> {
     let mut specs = Vec::new();
-    for store in [Store::Sqlite, Store::Postgres, Store::None] {
+    for store in [Store::Sqlite, Store::Postgres, Store::Mysql, Store::None] {
         for &discovery in Discovery::ALL {
             for &auth in Auth::ALL {
                 for public in [false, true] {

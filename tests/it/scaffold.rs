@@ -29,7 +29,7 @@ fn specs() -> Vec<ServiceSpec> {
     let long = "n".repeat(63);
     let names = ["a", "type-x", "order-items", "service", "items", "select", &long];
     let mut specs: Vec<_> = names.into_iter().map(spec).collect();
-    for store in [Store::Sqlite, Store::Postgres, Store::None] {
+    for store in [Store::Sqlite, Store::Postgres, Store::Mysql, Store::None] {
         for &auth in Auth::ALL {
             for &discovery in Discovery::ALL {
                 for &tls in Tls::ALL {

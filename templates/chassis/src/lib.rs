@@ -19,7 +19,7 @@
 //!   `balancer`.
 //! - `auth` (feature `jwt`): who is calling and what they may do; [`http_client`] reads the issuer's keys.
 //! - `tls` (features `server-tls` and `client-tls`): certificates of the traffic port, and of calls to other services.
-//! - `sqlite`, `postgres` (features of these names): the service's own database, with its `schema`; `database` is what those
+//! - `sqlite`, `postgres`, `mysql` (features of these names): the service's own database, with its `schema`; `database` is what those
 //!   on a server have in common.
 
 pub mod admission;
@@ -33,7 +33,7 @@ pub mod client_address;
 pub mod config;
 mod connection;
 mod connection_limit;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub mod database;
 pub mod discovery;
 pub mod extract;
@@ -44,6 +44,8 @@ pub mod http_client;
 pub mod inbound;
 pub mod log_writer;
 pub mod metrics;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 pub mod openapi;
 pub mod otlp;
 #[cfg(feature = "outbound")]
@@ -55,7 +57,7 @@ pub mod rate_limit;
 pub mod request;
 #[cfg(feature = "outbound")]
 pub mod retry;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod schema;
 pub mod security_headers;
 pub mod serve;

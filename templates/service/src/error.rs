@@ -1,6 +1,9 @@
 //! What a caller learns when the store fails. What happened inside is logged, not told.
 
 use axum::http::StatusCode;
+//% if store == "mysql"
+use chassis::mysql::is_unavailable;
+//% endif
 //% if store == "postgres"
 use chassis::postgres::is_unavailable;
 //% endif

@@ -5,6 +5,9 @@ use chassis::config::ConfigError;
 use chassis::database::Database;
 //% endif
 use chassis::health::Outcome;
+//% if store == "mysql"
+use chassis::mysql::{self, Step};
+//% endif
 //% if store == "postgres"
 use chassis::postgres::{self, Step};
 //% endif
@@ -12,6 +15,9 @@ use chassis::postgres::{self, Step};
 use chassis::sqlite::{self, Sqlite, Step};
 //% endif
 use serde::{Deserialize, Serialize};
+//% if store == "mysql"
+use sqlx::MySqlPool;
+//% endif
 //% if store == "postgres"
 use sqlx::PgPool;
 //% endif
@@ -28,6 +34,9 @@ const SCHEMA: &[Step] = &[(1, "items", include_str!("../migrations/0001_items.sq
 
 #[derive(Clone)]
 pub struct Store {
+    //% if store == "mysql"
+    pool: MySqlPool,
+    //% endif
     //% if store == "postgres"
     pool: PgPool,
     //% endif
@@ -78,6 +87,13 @@ pub enum StoreError {
     Database(sqlx::Error),
 }
 
+//% if store == "mysql"
+/// Waits for the database, and applies the steps of the schema that it lacks.
+pub async fn bring_up_to_date(config: &Database) -> Result<(), chassis::Error> {
+    mysql::bring_up_to_date(config, SCHEMA).await
+}
+
+//% endif
 //% if store == "postgres"
 /// Waits for the database, and applies the steps of the schema that it lacks.
 pub async fn bring_up_to_date(config: &Database) -> Result<(), chassis::Error> {
@@ -86,6 +102,14 @@ pub async fn bring_up_to_date(config: &Database) -> Result<(), chassis::Error> {
 
 //% endif
 impl Store {
+    //% if store == "mysql"
+    /// Connects when it is used.
+    pub fn new(config: &Database) -> Result<Self, ConfigError> {
+        Ok(Self {
+            pool: mysql::pool(config)?,
+        })
+    }
+    //% endif
     //% if store == "postgres"
     /// Connects when it is used.
     pub fn new(config: &Database) -> Result<Self, ConfigError> {
@@ -103,6 +127,11 @@ impl Store {
     //% endif
 
     /// For readiness: the database answers.
+    //% if store == "mysql"
+    pub fn check(&self) -> impl Fn() -> Outcome + Send + Sync + use<> {
+        mysql::check(self.pool.clone())
+    }
+    //% endif
     //% if store == "postgres"
     pub fn check(&self) -> impl Fn() -> Outcome + Send + Sync + use<> {
         postgres::check(self.pool.clone())
@@ -114,6 +143,16 @@ impl Store {
     }
     //% endif
 
+    //% if store == "mysql"
+    pub async fn create(&self, draft: &Draft) -> Result<Item, StoreError> {
+        let created = sqlx::query("INSERT INTO items (name, quantity) VALUES (?, ?)")
+            .bind(&draft.name)
+            .bind(draft.quantity)
+            .execute(&self.pool)
+            .await?;
+        Ok(draft.stored_as(created.last_insert_id().cast_signed()))
+    }
+    //% endif
     //% if store == "postgres"
     pub async fn create(&self, draft: &Draft) -> Result<Item, StoreError> {
         let insert = "INSERT INTO items (name, quantity) VALUES ($1, $2) RETURNING id";

@@ -5,9 +5,6 @@ mod database;
 use database::TestDatabase;
 use example_service::Config;
 use example_service::store::{self, Draft, Store};
-//% if store == "postgres"
-use sqlx::PgPool;
-//% endif
 use tokio::task::JoinSet;
 
 #[tokio::test]
@@ -36,8 +33,11 @@ async fn replicas_that_start_together_bring_the_schema_up_to_date_once() {
 async fn a_schema_of_a_later_version_is_refused_at_once() {
     let mut config = Config::load().unwrap();
     let _database = TestDatabase::for_service(&mut config).await;
+    //% if store == "mysql"
+    let pool = chassis::mysql::pool(&config.store).unwrap();
+    //% endif
     //% if store == "postgres"
-    let pool: PgPool = chassis::postgres::pool(&config.store).unwrap();
+    let pool = chassis::postgres::pool(&config.store).unwrap();
     //% endif
     sqlx::query("UPDATE _sqlx_migrations SET version = version + 1000")
         .execute(&pool)

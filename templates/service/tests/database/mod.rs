@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 
+//% if store == "mysql"
+use chassis::mysql;
+//% endif
 //% if store == "postgres"
 use chassis::postgres;
 //% endif
@@ -42,6 +45,9 @@ impl TestDatabase {
 impl Drop for Named {
     /// From a thread and a runtime of its own: those of the test are busy with ending.
     fn drop(&mut self) {
+        //% if store == "mysql"
+        let statement = format!("DROP DATABASE {}", self.0);
+        //% endif
         //% if store == "postgres"
         let statement = format!("DROP DATABASE {} WITH (FORCE)", self.0);
         //% endif
@@ -53,6 +59,9 @@ impl Drop for Named {
 async fn run(statement: String) {
     let server = Config::load().expect("the configuration is valid").store;
     let (host, port) = (&server.host, server.port);
+    //% if store == "mysql"
+    let pool = mysql::pool(&server).expect("the configuration is valid");
+    //% endif
     //% if store == "postgres"
     let pool = postgres::pool(&server).expect("the configuration is valid");
     //% endif
