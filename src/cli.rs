@@ -175,6 +175,10 @@ offered!(NewDiscovery of crate::service::Discovery {
     Kubernetes,
     /// Addresses from configuration
     Static,
+    /// A Consul agent, where instances list themselves
+    Consul,
+    /// A Eureka server, likewise
+    Eureka,
 });
 offered!(NewAuth of crate::service::Auth {
     /// Signed bearer tokens

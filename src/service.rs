@@ -117,6 +117,17 @@ choices! {
         Kubernetes = "kubernetes",
         /// Addresses from configuration.
         Static = "static",
+        /// Instances that a Consul agent lists.
+        Consul = "consul",
+        /// Instances that a Eureka server lists.
+        Eureka = "eureka",
+    }
+}
+
+impl Discovery {
+    /// Instances list themselves somewhere, and are found there.
+    pub const fn is_a_registry(self) -> bool {
+        matches!(self, Self::Consul | Self::Eureka)
     }
 }
 

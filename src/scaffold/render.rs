@@ -118,6 +118,7 @@ fn context(spec: &ServiceSpec) -> Context {
     context.insert("database", &spec.store.is_on_a_server());
     context.insert("store_port", &store_port(spec));
     context.insert("discovery", spec.discovery.as_str());
+    context.insert("registry", &spec.discovery.is_a_registry());
     context.insert("auth", spec.auth.as_str());
     context.insert("tls", spec.tls.as_str());
     context.insert("public", &spec.public);

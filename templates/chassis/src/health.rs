@@ -72,6 +72,26 @@ impl Health {
         self.0.draining.store(true, Relaxed);
     }
 
+    /// Whether all checks succeed; or why the service is not ready, for whoever asks from outside.
+    pub(crate) async fn ready(&self) -> Result<(), String> {
+        if self.0.draining.load(Relaxed) {
+            return Err("draining".to_owned());
+        }
+        let Some(Checks { timeout, all }) = self.0.checks.get() else {
+            return Err("starting".to_owned());
+        };
+        for (dependency, check) in all {
+            let failure = match tokio::time::timeout(*timeout, check()).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("no answer within {} ms", timeout.as_millis()),
+            };
+            tracing::warn!(dependency, error = failure, "not ready");
+            return Err(format!("{dependency} is not available"));
+        }
+        Ok(())
+    }
+
     /// The admin port's routes.
     pub fn router(&self) -> Router {
         Router::new()
@@ -91,25 +111,10 @@ async fn started(State(health): State<Health>) -> (StatusCode, &'static str) {
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, String) {
-    if health.0.draining.load(Relaxed) {
-        return (StatusCode::SERVICE_UNAVAILABLE, "draining".to_owned());
+    match health.ready().await {
+        Ok(()) => (StatusCode::OK, "ready".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
     }
-    let Some(Checks { timeout, all }) = health.0.checks.get() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "starting".to_owned());
-    };
-    for (dependency, check) in all {
-        let failure = match tokio::time::timeout(*timeout, check()).await {
-            Ok(Ok(())) => continue,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} ms", timeout.as_millis()),
-        };
-        tracing::warn!(dependency, error = failure, "not ready");
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("{dependency} is not available"),
-        );
-    }
-    (StatusCode::OK, "ready".to_owned())
 }
 
 async fn render_metrics() -> Result<impl IntoResponse, StatusCode> {

@@ -14,7 +14,8 @@
 //! - [`startup`]: wait for what the service needs.
 //! - [`serve`]: listen, serve, and on SIGTERM stop without dropping a request; [`shutdown`] is the signal, `connection` what
 //!   happens on each connection, `connection_limit` how many there are.
-//! - [`discovery`]: a service's name to its addresses.
+//! - [`discovery`]: a service's name to its addresses; `registry` is where instances are listed: `consul`, `eureka`
+//!   (features of these names).
 //! - `outbound` (feature `outbound`): calls to other services, through `fallback`, `retry`, `circuit_breaker` and
 //!   `balancer`.
 //! - `auth` (feature `jwt`): who is calling and what they may do; [`http_client`] reads the issuer's keys.
@@ -33,9 +34,13 @@ pub mod client_address;
 pub mod config;
 mod connection;
 mod connection_limit;
+#[cfg(feature = "consul")]
+pub mod consul;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub mod database;
 pub mod discovery;
+#[cfg(feature = "eureka")]
+pub mod eureka;
 pub mod extract;
 #[cfg(feature = "outbound")]
 pub mod fallback;
@@ -54,6 +59,8 @@ pub mod outbound;
 pub mod postgres;
 pub mod problem;
 pub mod rate_limit;
+#[cfg(feature = "registry")]
+pub mod registry;
 pub mod request;
 #[cfg(feature = "outbound")]
 pub mod retry;

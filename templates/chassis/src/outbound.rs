@@ -101,7 +101,7 @@ impl Dependency {
         discovery: &Discovery,
     ) -> Result<Self, ConfigError> {
         let origins = discovery.origins(name, &Scheme::HTTP)?;
-        if origins.iter().any(Origin::is_secure) {
+        if origins.known().iter().any(Origin::is_secure) {
             let problem = format!(
                 "has an https:// URL for `{name}`, which is called over plain HTTP: `Dependency::over_tls` speaks TLS"
             );

@@ -16,10 +16,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+#[cfg(feature = "registry")]
+use crate::Identity;
 use crate::config::{Admin, Server};
 use crate::connection::Connections;
 use crate::connection_limit::ConnectionLimit;
 use crate::health::{Checks, Health};
+#[cfg(feature = "registry")]
+use crate::registry::{Instance, Listed, Registration};
 #[cfg(feature = "server-tls")]
 use crate::tls::server::{Acceptor, ServerTls};
 use crate::{Error, shutdown};
@@ -37,6 +41,8 @@ pub struct Listening {
     health: Health,
     #[cfg(feature = "server-tls")]
     tls: Option<Acceptor>,
+    #[cfg(feature = "registry")]
+    listed: Option<(Identity, Box<dyn Registration>)>,
 }
 
 /// Serves until SIGTERM or Ctrl-C, then drains. `start` makes what is served, and may wait for what it needs.
@@ -73,6 +79,8 @@ pub fn listen(server: &Server, admin: &Admin) -> Result<Listening, Error> {
         health: Health::default(),
         #[cfg(feature = "server-tls")]
         tls: None,
+        #[cfg(feature = "registry")]
+        listed: None,
     })
 }
 
@@ -103,6 +111,13 @@ impl Listening {
         Ok(Self { tls, ..self })
     }
 
+    /// Keeps this instance in a registry while it serves.
+    #[cfg(feature = "registry")]
+    pub fn listed_in(self, registration: Box<dyn Registration>, service: &Identity) -> Self {
+        let listed = Some((*service, registration));
+        Self { listed, ..self }
+    }
+
     pub fn traffic_address(&self) -> io::Result<SocketAddr> {
         self.traffic.local_addr()
     }
@@ -130,16 +145,40 @@ impl Listening {
             }
         };
         let traffic = Connections::new(app, &self.limits);
+        #[cfg(feature = "registry")]
+        let instance = |service: Identity| Instance {
+            service: service.name,
+            version: service.version,
+            port: traffic_address.port(),
+            admin_port: admin_address.port(),
+            #[cfg(feature = "server-tls")]
+            secure: self.tls.is_some(),
+            #[cfg(not(feature = "server-tls"))]
+            secure: false,
+        };
+        #[cfg(feature = "registry")]
+        let listed = self
+            .listed
+            .map(|(service, registration)| (registration, instance(service)));
         #[cfg(feature = "server-tls")]
         let traffic = traffic.with_tls(self.tls);
         let traffic = Port::open("server", self.traffic, traffic, &self.limits)?;
         self.health.set_started(checks);
         tracing::info!(traffic = %traffic_address, admin = %admin_address, "listening");
+        #[cfg(feature = "registry")]
+        let listed = listed.map(|(registration, instance)| {
+            Listed::keep(registration, instance, self.health.clone())
+        });
 
         stop.await;
 
         self.health.set_draining();
         tracing::info!(connections = traffic.places.taken(), "stopping");
+        // First, so that nobody new finds it while the others are still served.
+        #[cfg(feature = "registry")]
+        if let Some(listed) = listed {
+            listed.leave().await;
+        }
         traffic.connections.linger();
         sleep(self.limits.linger).await;
         if traffic.drain().await {

@@ -5,7 +5,11 @@ use std::process::ExitCode;
 //% if auth == "jwt"
 use chassis::auth::print_dev_token;
 //% endif
+//% if registry
+use chassis::{health, serve, shutdown, telemetry};
+//% else
 use chassis::{health, serve, telemetry};
+//% endif
 
 //% if auth == "jwt"
 use example_service::routes::SCOPES;
@@ -39,7 +43,20 @@ async fn run() -> Result<(), chassis::Error> {
         //% endif
     }
     telemetry::init(&SERVICE, &config.log)?;
-    //% if tls == "mesh"
+    //% if registry
+    let server = serve::listen(&config.server, &config.admin)?;
+    //% if tls != "mesh"
+    let server = server.with_tls(&config.server_tls)?;
+    //% endif
+    //% if discovery == "consul"
+    let registration = config.discovery.consul()?.registration()?;
+    //% endif
+    //% if discovery == "eureka"
+    let registration = config.discovery.eureka()?.registration()?;
+    //% endif
+    let server = server.listed_in(registration, &SERVICE);
+    let server = server.serve_until(start(&config), shutdown::signal());
+    //% elif tls == "mesh"
     let server = serve::serve(&config.server, &config.admin, start(&config));
     //% else
     let (tls, start) = (&config.server_tls, start(&config));
