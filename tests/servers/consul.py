@@ -30,6 +30,8 @@ class Consul:
     option = "consul"
     # How long it may take until callers know, in seconds, and until a dead instance is dropped: with a TTL of 3 s.
     news, patience = 5, 15
+    # What services are started with.
+    around = []
     leaves_at_once = True
 
     def __init__(self, scratch):
@@ -37,7 +39,7 @@ class Consul:
         self.scratch, self.port = scratch, free_port()
         self.process = None
 
-    def settings(self):
+    def settings(self, *_):
         return {
             "DISCOVERY__CONSUL__AGENT": f"http://127.0.0.1:{self.port}", "DISCOVERY__CONSUL__TTL_MS": 3000,
             "DISCOVERY__REFRESH_MS": 1000,

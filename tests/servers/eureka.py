@@ -33,6 +33,8 @@ class Eureka:
     option = "eureka"
     # How long it may take until callers know, in seconds, and until a dead instance is dropped, which is twice its lease.
     news, patience = 10, 30
+    # What services are started with.
+    around = []
     # Callers fetch each second: some calls meet an instance that has gone meanwhile.
     leaves_at_once = False
 
@@ -41,7 +43,7 @@ class Eureka:
         self.scratch, self.port = scratch, free_port()
         self.process = None
 
-    def settings(self):
+    def settings(self, *_):
         # The first server is not there.
         servers = f"http://127.0.0.1:1/eureka, http://127.0.0.1:{self.port}/eureka/"
         return {

@@ -17,12 +17,14 @@ REPLICAS = 3
 
 
 def scenarios(kind, scratch):
-    place = Place(kind, scratch)
-    every = [
+    return in_turn(Place(kind, scratch), [
         instances_list_themselves_and_are_all_called, what_stops_is_called_no_more, what_dies_is_called_no_more,
         what_is_not_ready_is_not_listed, while_the_registry_is_down_the_known_instances_stay,
         a_registry_that_has_forgotten_is_told_again,
-    ]
+    ])
+
+
+def in_turn(place, every):
     for scenario in every:
         bound = partial(scenario, place)
         bound.__doc__ = scenario.__doc__
@@ -69,8 +71,9 @@ class Place:
             service.__enter__()
 
     def service(self, name, number):
-        service = Service(
-            self.binaries, name, self.scratch, self.registry.settings(), f"-{number}", stateless=True, protected=False)
+        settings = self.registry.settings(name, number)
+        service = Service(self.binaries, name, self.scratch, settings, f"-{number}", stateless=True, protected=False)
+        service.command = [*self.registry.around, service.binary]
         service.sick = self.scratch / f"{name}{number}-is-sick"
         service.environment["STOCK_SICK"] = str(service.sick)
         return service
