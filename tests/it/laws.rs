@@ -115,6 +115,24 @@ fn lint_has_nothing_to_say_with_manifests_or_without() {
     });
 }
 
+/// Options bring their own variables and secrets, and those of others bring none.
+#[test]
+fn manifests_name_what_the_options_need_and_nothing_else() {
+    parallel::map(&matrix(), |specs| {
+        let root = generated(specs);
+        let [spec, _] = specs;
+        let manifests = manifests(root.path());
+        let all: String = manifests.iter().map(|(_, file)| String::from_utf8_lossy(&file.contents)).collect();
+        let named = |text: &str| all.contains(text);
+        let ServiceSpec { store, discovery, auth, name, .. } = spec;
+        let secret = format!("{}__STORE__PASSWORD_FILE=/etc/secrets/store-password", name.env_prefix());
+        assert_eq!(named(&secret), store.is_on_a_server(), "{name}");
+        assert_eq!(named("StatefulSet"), *store == Store::Sqlite, "{name}");
+        assert_eq!(named("__AUTH__KEY_FILE="), *auth == Auth::Jwt, "{name}");
+        assert_eq!(named("__CONSUL__TOKEN_FILE="), *discovery == Discovery::Consul, "{name}");
+    });
+}
+
 fn generated(specs: &[ServiceSpec; 2]) -> TempDir {
     let [first, second] = specs;
     let directory = |spec: &ServiceSpec| scaffold::add::standard_directory(&spec.name);

@@ -41,7 +41,7 @@ class Consul:
 
     def settings(self, *_):
         return {
-            "DISCOVERY__CONSUL__AGENT": f"http://127.0.0.1:{self.port}", "DISCOVERY__CONSUL__TTL_MS": 3000,
+            "CONSUL__AGENT": f"http://127.0.0.1:{self.port}", "CONSUL__TTL_MS": 3000,
             "DISCOVERY__REFRESH_MS": 1000,
         }
 

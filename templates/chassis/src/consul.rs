@@ -53,7 +53,7 @@ impl Consul {
     /// This instance's entry, to be kept while it runs.
     pub fn registration(&self) -> Result<Box<dyn Registration>, ConfigError> {
         if self.ttl < Duration::from_secs(1) {
-            return Err(invalid("discovery.consul.ttl_ms", "must be 1000 or more"));
+            return Err(invalid("consul.ttl_ms", "must be 1000 or more"));
         }
         Ok(Box::new(Entry {
             agent: self.agent()?,
@@ -72,7 +72,7 @@ impl Consul {
     }
 
     fn agent(&self) -> Result<Agent, ConfigError> {
-        let key = "discovery.consul.agent";
+        let key = "consul.agent";
         let base = self.agent.trim_end_matches('/');
         let url: Uri = base.parse().map_err(|_| invalid(key, "is no URL"))?;
         if url.scheme_str() != Some("http") || url.host().is_none() {
@@ -80,13 +80,13 @@ impl Consul {
             return Err(invalid(key, problem));
         }
         let file = self.token_file.as_deref();
-        let token = secret("discovery.consul.token", self.token.as_ref(), file)?;
+        let token = secret("consul.token", self.token.as_ref(), file)?;
         let header = |token: &SecretString| {
             let mut value = HeaderValue::try_from(token.expose_secret()).ok()?;
             value.set_sensitive(true);
             Some(value)
         };
-        let unfit = || invalid("discovery.consul.token", "cannot stand in a header");
+        let unfit = || invalid("consul.token", "cannot stand in a header");
         let token = token.map(|token| header(&token).ok_or_else(unfit));
         Ok(Agent {
             url,

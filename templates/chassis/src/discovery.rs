@@ -34,10 +34,9 @@ pub struct Discovery {
     /// no cluster.
     #[serde(default)]
     pub addresses: BTreeMap<String, String>,
-    #[cfg(feature = "consul")]
-    pub consul: Option<Consul>,
-    #[cfg(feature = "eureka")]
-    pub eureka: Option<Eureka>,
+    /// What `kind` asks for; the service's configuration has a section of its own for it.
+    #[serde(skip)]
+    pub registry: Registry,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -53,6 +52,17 @@ pub enum Kind {
     /// Instances that a Eureka server knows and that are up.
     #[cfg(feature = "eureka")]
     Eureka,
+}
+
+/// Who lists the instances, where somebody does.
+#[derive(Clone, Debug, Default)]
+pub enum Registry {
+    #[default]
+    None,
+    #[cfg(feature = "consul")]
+    Consul(Consul),
+    #[cfg(feature = "eureka")]
+    Eureka(Eureka),
 }
 
 /// Places that answer for a service now: those that are known, or those that a registry tells.
@@ -124,31 +134,27 @@ impl Discovery {
                 "discovery.addresses",
                 format!("has no address for `{service}`"),
             )),
-            #[cfg(feature = "consul")]
-            (None, Kind::Consul) => {
-                let lookup = self.consul()?.lookup(service)?;
-                Ok(registry::follow(service, scheme, lookup))
-            }
-            #[cfg(feature = "eureka")]
-            (None, Kind::Eureka) => {
-                let lookup = self.eureka()?.lookup(service)?;
-                Ok(registry::follow(service, scheme, lookup))
-            }
+            #[cfg(feature = "registry")]
+            (None, _) => self.follow(service, scheme),
         }
     }
 
-    /// The agent that `kind` asks for.
-    #[cfg(feature = "consul")]
-    pub fn consul(&self) -> Result<&Consul, ConfigError> {
-        let consul = self.consul.as_ref();
-        consul.ok_or_else(|| invalid("discovery.consul", "is missing"))
-    }
-
-    /// The servers that `kind` asks for.
-    #[cfg(feature = "eureka")]
-    pub fn eureka(&self) -> Result<&Eureka, ConfigError> {
-        let eureka = self.eureka.as_ref();
-        eureka.ok_or_else(|| invalid("discovery.eureka", "is missing"))
+    #[cfg(feature = "registry")]
+    fn follow(&self, service: &str, scheme: &Scheme) -> Result<Origins, ConfigError> {
+        match (self.kind, &self.registry) {
+            #[cfg(feature = "consul")]
+            (Kind::Consul, Registry::Consul(consul)) => {
+                Ok(registry::follow(service, scheme, consul.lookup(service)?))
+            }
+            #[cfg(feature = "eureka")]
+            (Kind::Eureka, Registry::Eureka(eureka)) => {
+                Ok(registry::follow(service, scheme, eureka.lookup(service)?))
+            }
+            _ => Err(invalid(
+                "discovery.kind",
+                "asks for a registry that this service does not know",
+            )),
+        }
     }
 }
 
@@ -217,10 +223,7 @@ mod tests {
             refresh: Duration::from_secs(5),
             avoid: Duration::from_secs(5),
             addresses: BTreeMap::from([("order_items".to_owned(), address.to_owned())]),
-            #[cfg(feature = "consul")]
-            consul: None,
-            #[cfg(feature = "eureka")]
-            eureka: None,
+            registry: Registry::None,
         }
     }
 

@@ -47,7 +47,7 @@ impl Eureka {
     pub fn registration(&self) -> Result<Box<dyn Registration>, ConfigError> {
         if self.renew < Duration::from_secs(1) {
             return Err(invalid(
-                "discovery.eureka.renew_ms",
+                "eureka.renew_ms",
                 "must be 1000 or more: the server counts in seconds",
             ));
         }
@@ -69,7 +69,7 @@ impl Eureka {
     }
 
     fn servers(&self) -> Result<Servers, ConfigError> {
-        let key = "discovery.eureka.servers";
+        let key = "eureka.servers";
         let server = |base: &str| {
             let base = base.trim().trim_end_matches('/').to_owned();
             let url: Option<Uri> = base.parse().ok().filter(|url: &Uri| {

@@ -49,10 +49,10 @@ async fn run() -> Result<(), chassis::Error> {
     let server = server.with_tls(&config.server_tls)?;
     //% endif
     //% if discovery == "consul"
-    let registration = config.discovery.consul()?.registration()?;
+    let registration = config.consul.registration()?;
     //% endif
     //% if discovery == "eureka"
-    let registration = config.discovery.eureka()?.registration()?;
+    let registration = config.eureka.registration()?;
     //% endif
     let server = server.listed_in(registration, &SERVICE);
     let server = server.serve_until(start(&config), shutdown::signal());
