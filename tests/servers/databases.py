@@ -23,7 +23,8 @@ def scenarios(kind, scratch):
         the_services_own_tests_pass, three_replicas_wait_for_a_late_server_and_make_the_schema_once, replicas_share_the_data,
         a_restart_loses_nothing_and_needs_no_restart_of_the_service, a_server_that_hangs_is_given_up,
         a_statement_that_waits_too_long_is_given_up, a_server_that_may_only_be_read_is_not_ready,
-        an_encrypted_server_must_show_who_it_is, a_wrong_password_is_told_at_once, no_log_line_holds_the_password,
+        an_encrypted_server_must_show_who_it_is, a_wrong_password_is_told_at_once, a_password_of_digits_is_taken_as_it_is,
+        no_log_line_holds_the_password,
     ]
     for scenario in every:
         bound = partial(scenario, place)
@@ -286,13 +287,27 @@ def a_wrong_password_is_told_at_once(place):
     return f"after {time.monotonic() - began:.1f} s: {line}"
 
 
+def a_password_of_digits_is_taken_as_it_is(place):
+    """a password of digits, in the environment: no number is made of it"""
+    digits = "00123456789012345678901"
+    place.engine.ask(place.engine.password_is.format(digits))
+    service = place.service("digits", PASSWORD=digits)
+    del service.environment["ORDERS__STORE__PASSWORD_FILE"]
+    try:
+        with service:
+            status = call(service, "POST", "/v1/items", {"name": "digits", "quantity": 1})[0]
+    finally:
+        place.engine.ask(place.engine.password_is.format(place.engine.quoted(PASSWORD)))
+    assert status == 201, status
+    return status
+
+
 def no_log_line_holds_the_password(place):
     """no line that a service has logged, at any level, holds the password"""
-    with place.service("loud") as quiet:
-        quiet.environment["ORDERS__LOG__LEVEL"] = "trace"
-        quiet.__exit__()
-        quiet.start()
-        assert call(quiet, "POST", "/v1/items", {"name": "loud", "quantity": 1})[0] == 201
+    service = place.service("loud")
+    service.environment["ORDERS__LOG__LEVEL"] = "trace"
+    with service:
+        assert call(service, "POST", "/v1/items", {"name": "loud", "quantity": 1})[0] == 201
     lines = [line for log in place.logs for line in log.read_text().splitlines()]
     # As it is, as JSON has it, as Rust shows it, and the part of it that no form changes.
     forms = [PASSWORD, json.dumps(PASSWORD)[1:-1], "s3cr3t"]

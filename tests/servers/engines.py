@@ -125,6 +125,7 @@ class Postgres(Engine):
     option, user, stop_signal = "postgres", "postgres", signal.SIGINT
     lock = "BEGIN; LOCK TABLE items;"
     databases = "SELECT datname FROM pg_database"
+    password_is = "ALTER ROLE orders PASSWORD '{}'"
 
     def install(self):
         if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
@@ -135,11 +136,14 @@ class Postgres(Engine):
         initdb = self.as_user([self.binaries / "initdb", "-D", self.data, "--auth-local=trust", "--auth-host=scram-sha-256"])
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL)
         self.start()
-        quoted = PASSWORD.replace("'", "''")
         # Tests make databases.
-        self.ask(f"CREATE ROLE orders LOGIN CREATEDB PASSWORD '{quoted}'")
+        self.ask("CREATE ROLE orders LOGIN CREATEDB")
+        self.ask(self.password_is.format(self.quoted(PASSWORD)))
         self.ask("CREATE DATABASE orders OWNER orders")
         self.stop()
+
+    def quoted(self, text):
+        return text.replace("'", "''")
 
     def version(self):
         return "PostgreSQL " + self.ask("SHOW server_version")
@@ -178,6 +182,7 @@ class MariaDb(Engine):
     option, user, stop_signal = "mysql", "mysql", signal.SIGTERM
     lock = "LOCK TABLES items WRITE;"
     databases = "SHOW DATABASES"
+    password_is = "SET PASSWORD FOR orders@localhost = PASSWORD('{}')"
 
     def install(self):
         if not shutil.which("mariadb-install-db"):
@@ -187,13 +192,16 @@ class MariaDb(Engine):
         made = ["mariadb-install-db", "--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]
         subprocess.run([*made, f"--user={self.user}", f"--datadir={self.data}"], check=True, stdout=subprocess.DEVNULL)
         self.start()
-        quoted = PASSWORD.replace("\\", "\\\\").replace("'", "''")
-        self.ask(f"CREATE USER orders@localhost IDENTIFIED BY '{quoted}'")
+        self.ask("CREATE USER orders@localhost")
+        self.ask(self.password_is.format(self.quoted(PASSWORD)))
         self.ask("CREATE DATABASE orders")
         # Tests make databases.
         self.ask("GRANT ALL ON orders.* TO orders@localhost; GRANT ALL ON `test\\_%`.* TO orders@localhost")
         self.ask("DROP USER IF EXISTS ''@localhost")
         self.stop()
+
+    def quoted(self, text):
+        return text.replace("\\", "\\\\").replace("'", "''")
 
     def version(self):
         return "MariaDB " + self.ask("SELECT version()")
