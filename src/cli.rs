@@ -164,6 +164,10 @@ offered!(NewStore of crate::service::Store {
     /// Embedded: nothing to install
     #[default]
     Sqlite,
+    /// PostgreSQL, a server of its own
+    Postgres,
+    /// MySQL or MariaDB, a server of its own
+    Mysql,
     /// Keeps no data
     None,
 });
@@ -173,6 +177,10 @@ offered!(NewDiscovery of crate::service::Discovery {
     Kubernetes,
     /// Addresses from configuration
     Static,
+    /// A Consul agent, where instances list themselves
+    Consul,
+    /// A Eureka server, likewise
+    Eureka,
 });
 offered!(NewAuth of crate::service::Auth {
     /// Signed bearer tokens

@@ -103,6 +103,13 @@ choices! {
     }
 }
 
+impl Store {
+    /// It is a server apart from the service, which needs an address and credentials.
+    pub const fn is_on_a_server(self) -> bool {
+        !matches!(self, Self::Sqlite | Self::None)
+    }
+}
+
 choices! {
     /// How a service finds the others.
     Discovery {
@@ -110,6 +117,17 @@ choices! {
         Kubernetes = "kubernetes",
         /// Addresses from configuration.
         Static = "static",
+        /// Instances that a Consul agent lists.
+        Consul = "consul",
+        /// Instances that a Eureka server lists.
+        Eureka = "eureka",
+    }
+}
+
+impl Discovery {
+    /// Instances list themselves somewhere, and are found there.
+    pub const fn is_a_registry(self) -> bool {
+        matches!(self, Self::Consul | Self::Eureka)
     }
 }
 

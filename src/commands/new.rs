@@ -17,7 +17,7 @@ use super::{Outcome, Terminal, finish_interrupted_write, print};
 use crate::cli::New;
 use crate::file_tree::FileTree;
 use crate::scaffold::add::{self, AddError, CHASSIS_DIRECTORY};
-use crate::scaffold::{Callee, LONGEST_CALLEE};
+use crate::scaffold::{Callee, LONGEST_CALLEE, store_port};
 use crate::service::{Auth, Protocol, ServiceName, ServiceSpec, Store, Tls};
 
 /// The admin port is this far above the traffic port.
@@ -247,7 +247,7 @@ fn report(planned: &Planned, here: &Path, terminal: Terminal) {
 
 /// What remains to be done, each line ready to paste into a shell.
 fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
-    let ServiceSpec { name, auth, tls, .. } = &planned.spec;
+    let ServiceSpec { name, auth, tls, store, .. } = &planned.spec;
     let root = relative(&planned.root, here);
     let token = format!("cargo run -q -p {name} -- dev-token --key-file dev.key");
     let mut lines = Vec::new();
@@ -263,6 +263,15 @@ fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
     }
     let variable = |key: &str| format!("{}__{key}", name.env_prefix());
     let mut settings = String::new();
+    if store.is_on_a_server() {
+        let password = format!("{name}-store.password");
+        lines.push((format!("openssl rand -hex 24 > {password}"), "make a password for its database on this machine"));
+        lines.push((format!("docker compose up --detach --wait {name}-store"), "start its database"));
+        let port = store_port(&planned.spec).to_string();
+        for (key, value) in [("HOST", "localhost"), ("PORT", &port), ("SSL_MODE", "disable"), ("PASSWORD_FILE", &password)] {
+            settings += &format!("{}={value} ", variable(&format!("STORE__{key}")));
+        }
+    }
     for callee in &planned.callees.all {
         let (key, origin) = (callee.name.env_prefix(), local_origin(callee.tls, callee.port));
         settings += &format!("{}={origin} ", variable(&format!("DISCOVERY__ADDRESSES__{key}")));

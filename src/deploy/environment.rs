@@ -142,6 +142,7 @@ pub fn resolve(service: &Service, system: &System, stateful: bool, notes: &mut V
     environment.share_comments();
     notes.extend(environment.secret_note(service, system));
     notes.extend(environment.certificate_note(service, system));
+    notes.extend(registry_note(service, system));
     environment
 }
 
@@ -191,6 +192,22 @@ fn issuer(service: &Service, system: &System, notes: &mut Vec<Note>) -> Option<S
         "allow egress to the issuer with a NetworkPolicy in an overlay",
     ));
     Some(url)
+}
+
+/// The registry that the service is told of: where it is for pods, nobody has said, unless msvc.toml does.
+fn registry_note(service: &Service, system: &System) -> Option<Note> {
+    let told = service.environment.iter().find_map(|variable| match own_key(&variable.name, service)? {
+        "CONSUL__AGENT" => Some((&variable.name, "Consul agent")),
+        "EUREKA__SERVERS" => Some((&variable.name, "Eureka server")),
+        _ => None,
+    });
+    let (name, registry) = told?;
+    let allow = "allow egress to it with a NetworkPolicy in an overlay";
+    let help = match system.settings(&service.name).env.contains_key(name) {
+        true => allow.to_owned(),
+        false => format!("set {name} in [deploy.services.{}.env] of msvc.toml to one that pods reach, and {allow}", service.name),
+    };
+    Some(Note::about(&service.name, format!("lists itself at a {registry}, and no network policy lets it out"), help))
 }
 
 /// What the manifests fix because they depend on it: a new default in the image must not move a port away from its

@@ -15,7 +15,7 @@ use self::inherit::{Needs, fit};
 use self::manifest::{ManifestError, RootManifest};
 use super::{Callee, chassis_files, every_package, lock_with_service, service_files, workspace_files};
 use crate::file_tree::FileTree;
-use crate::service::{Protocol, ServiceName, ServiceSpec};
+use crate::service::{Discovery, Protocol, ServiceName, ServiceSpec};
 
 /// Where the chassis goes in a workspace that has none.
 pub const CHASSIS_DIRECTORY: &str = "crates/chassis";
@@ -166,6 +166,15 @@ pub fn add_service(
         && let Some(extended) = with_service_link(readme, &existing.members, &spec.name, directory)
     {
         files.replace("README.md", readme.as_str(), extended);
+    }
+    if let Some((name, compose)) = &existing.compose
+        && spec.discovery == Discovery::Consul
+        && !compose.contains("consul")
+    {
+        notes.push(format!("{name} has no `consul`, where instances list themselves: add an agent of that name"));
+    }
+    if spec.store.is_on_a_server() {
+        notes.push(format!("two of its tests need its database, in CI too: {directory}/README.md says how to start it"));
     }
     // After each of these steps the workspace still builds: a directory that is no member yet harms nothing, and a
     // member that a glob finds needs the manifest's entries.

@@ -6,15 +6,15 @@
 //!   `--% …` in SQL, `<!--% … -->` in Markdown. The whole line goes, so rendered text has no gaps.
 //! - a variable stands in `«` and `»`, and only where a language lets it: inside strings and text.
 //! - a service that it calls is `example-callee`, in four forms, inside `//% for callee in calls`, or in a file of its own.
-//! - the service is called `example-service`, in its three forms, and has the ports 8080 and 9090; its workspace is
-//!   called `example-workspace`, and `example-namespace` as a DNS label. These are replaced wherever they stand.
+//! - the service is called `example-service`, in its three forms, and has the ports 8080 and 9090; its database server
+//!   has 5432, or what is usual for its engine; its workspace is called `example-workspace`, and `example-namespace` as a DNS label. These are replaced wherever they stand.
 
 use std::collections::BTreeMap;
 
 use tera::{Context, Delimiters, Tera};
 
 use super::Callee;
-use crate::service::{Protocol, ServiceSpec, Tls};
+use crate::service::{Protocol, ServiceSpec, Store, Tls};
 
 /// Marks at the start of a line that make it a tag, and what ends the line.
 const TAG_LINES: &[(&str, &str)] = &[("//%", ""), ("#%", ""), ("--%", ""), ("<!--%", "-->")];
@@ -109,6 +109,7 @@ pub fn name_service(text: &str, spec: &ServiceSpec) -> String {
         ("EXAMPLE_SERVICE", spec.name.env_prefix()),
         ("8080", spec.port.to_string()),
         ("9090", spec.admin_port.to_string()),
+        ("5432", if spec.store == Store::Mysql { "3306" } else { "5432" }.to_owned()),
     ];
     replace_all(text, &replacements)
 }
@@ -125,11 +126,23 @@ fn context(spec: &ServiceSpec) -> Context {
     let mut context = Context::new();
     context.insert("protocol", spec.protocol.as_str());
     context.insert("store", spec.store.as_str());
+    context.insert("sqlx_driver", if spec.store == Store::Sqlite { "sqlite-bundled" } else { spec.store.as_str() });
+    context.insert("database", &spec.store.is_on_a_server());
+    context.insert("store_port", &store_port(spec));
     context.insert("discovery", spec.discovery.as_str());
+    context.insert("registry", &spec.discovery.is_a_registry());
     context.insert("auth", spec.auth.as_str());
     context.insert("tls", spec.tls.as_str());
     context.insert("public", &spec.public);
     context
+}
+
+/// Where this machine reaches the database of the service's compose file: as far above its admin port as that is above
+/// its traffic port, so that each service has one of its own.
+pub fn store_port(spec: &ServiceSpec) -> u16 {
+    let offset = spec.admin_port.abs_diff(spec.port);
+    let port = spec.admin_port.checked_add(offset);
+    port.unwrap_or_else(|| spec.port.min(spec.admin_port) - offset)
 }
 
 fn tag_lines_to_blocks(template: &str) -> String {

@@ -86,7 +86,7 @@ fn folder(name: &str, spec: &ServiceSpec, callees: &[Callee]) -> FileTree {
 fn holds(condition: &dyn TableLike, spec: &ServiceSpec, callees: &[Callee]) -> bool {
     condition.iter().all(|(option, value)| match option {
         "protocol" => value.as_str() == Some(spec.protocol.as_str()),
-        "store" => value.as_str() == Some(spec.store.as_str()),
+        "store" => is_one_of(value, spec.store.as_str()),
         "auth" => value.as_str() == Some(spec.auth.as_str()),
         "tls" => value.as_str() == Some(spec.tls.as_str()),
         "discovery" => value.as_str() == Some(spec.discovery.as_str()),
@@ -99,6 +99,14 @@ fn holds(condition: &dyn TableLike, spec: &ServiceSpec, callees: &[Callee]) -> b
         "becomes" | "each" | "api" | "speaks" => true,
         _ => panic!("{CONDITIONS}: `{option}` is no option"),
     })
+}
+
+/// Whether a line of the table gives an option this value, alone or among others.
+fn is_one_of(given: &Item, value: &str) -> bool {
+    match given.as_array() {
+        Some(values) => values.iter().any(|one| one.as_str() == Some(value)),
+        None => given.as_str() == Some(value),
+    }
 }
 
 fn conditions(folder: &Dir<'_>) -> toml_edit::DocumentMut {

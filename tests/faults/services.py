@@ -59,6 +59,7 @@ class Service:
     def __init__(self, binaries, name, scratch, settings=None, replica="", stateless=False, protected=True):
         self.name, self.scratch, self.protected = name, scratch, protected
         self.binary = binaries / name
+        self.command = [self.binary]
         self.port, self.admin = free_port(), free_port()
         self.log_path = scratch / f"{name}{replica}-{self.port}.log"
         key, database = scratch / "key", scratch / f"{name}{replica}-data" / "items.db"
@@ -92,7 +93,7 @@ class Service:
         environment = {**os.environ, **self.environment}
         # Signals as they are here: SIGXFSZ ignored, so that a file that may not grow is an error and no end.
         self.process = subprocess.Popen(
-            [self.binary], env=environment, stdout=self.log, stderr=self.log, restore_signals=False)
+            self.command, env=environment, stdout=self.log, stderr=self.log, restore_signals=False)
 
     def start(self):
         self.launch()

@@ -21,7 +21,7 @@ fn usage_errors_end_with_2_and_help_with_0() {
         (&["nwe"][..], "unrecognized subcommand 'nwe'"),
         (&["new"], usage),
         (&[], usage),
-        (&["new", "orders", "--store", "oracle"], "[possible values: sqlite, none]"),
+        (&["new", "orders", "--store", "oracle"], "[possible values: sqlite, postgres, mysql, none]"),
         (&["new", "orders", "--port", "80"], "80 is not in 1024..=64525"),
     ] {
         sandbox.run("", arguments).refused(&[said]);

@@ -1,6 +1,7 @@
 //! The three laws that hold the commands together, over the whole option matrix: what `new` generates is found again by
 //! discovery, and `lint` has nothing to say about it, with its manifests or without.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -17,42 +18,64 @@ use toml_edit::DocumentMut;
 
 use crate::parallel;
 
-/// All that `new` offers, each combination in a workspace with a second service beside it. With the others each value of
-/// `--tls` comes in turn, as it does for the second service, so that each meets each.
+/// All that `new` offers: each store meets each way of discovery, in a workspace with a second service beside it; the
+/// other options come in turn, so that each of their values meets each of all others.
 fn matrix() -> Vec<[ServiceSpec; 2]> {
     let mut specs = Vec::new();
-    for (protocol, store) in [Protocol::Rest, Protocol::Grpc].into_iter().flat_map(|it| [(it, Store::Sqlite), (it, Store::None)])
-    {
-        for &discovery in Discovery::ALL {
-            for &auth in Auth::ALL {
-                for public in [false, true] {
-                    let count = specs.len();
-                    let in_turn = |turn: usize| Tls::ALL[turn % Tls::ALL.len()];
-                    let name = format!("{protocol}-{store}-{discovery}-{auth}{}", if public { "-public" } else { "" });
-                    let port = 8000 + u16::try_from(count).unwrap();
-                    let spec = |name: &str, port| ServiceSpec {
-                        name: name.parse().unwrap(),
-                        protocol,
-                        port,
-                        admin_port: port + 1010,
-                        store,
-                        discovery,
-                        auth,
-                        tls: in_turn(count),
-                        public,
-                        calls: Vec::new(),
-                    };
-                    let beside = spec("beside", port + 100);
-                    let protocol = [Protocol::Rest, Protocol::Grpc][count / 2 % 2];
-                    let beside =
-                        ServiceSpec { protocol, store: Store::None, auth: Auth::None, tls: in_turn(count / 3), ..beside };
-                    let calls = [vec![beside.name.clone()], vec![]][usize::from(public)].clone();
-                    specs.push([ServiceSpec { calls, ..spec(&name, port) }, beside]);
-                }
+    // How often each kind of TLS has had a second service that it calls: those take each kind in turn.
+    let mut called = [0; Tls::ALL.len()];
+    for &protocol in &[Protocol::Rest, Protocol::Grpc] {
+        for (row, store) in [Store::Sqlite, Store::Postgres, Store::Mysql, Store::None].into_iter().enumerate() {
+            for (column, &discovery) in Discovery::ALL.iter().enumerate() {
+                let count = specs.len();
+                let own_tls = (2 * row + column) % Tls::ALL.len();
+                let calls = column != (row + 2) % 4;
+                called[own_tls] += usize::from(calls);
+                let auth = Auth::ALL[(row + column) % Auth::ALL.len()];
+                let public = (row / 2 + column / 2) % 2 == 1;
+                let name = format!("{protocol}-{store}-{discovery}-{auth}{}", if public { "-public" } else { "" });
+                let port = 8000 + u16::try_from(count).unwrap();
+                let spec = |name: &str, port| ServiceSpec {
+                    name: name.parse().unwrap(),
+                    protocol,
+                    port,
+                    admin_port: port + 1010,
+                    store,
+                    discovery,
+                    auth,
+                    tls: Tls::ALL[own_tls],
+                    public,
+                    calls: Vec::new(),
+                };
+                let beside = spec("beside", port + 100);
+                let tls = Tls::ALL[called[own_tls] % Tls::ALL.len()];
+                let protocol = [Protocol::Rest, Protocol::Grpc][count / 2 % 2];
+                let beside = ServiceSpec { protocol, store: Store::None, auth: Auth::None, tls, ..beside };
+                let calls = if calls { vec![beside.name.clone()] } else { vec![] };
+                specs.push([ServiceSpec { calls, ..spec(&name, port) }, beside]);
             }
         }
     }
     specs
+}
+
+#[test]
+fn each_value_of_an_option_meets_each_of_all_others() {
+    let mut met = BTreeSet::new();
+    for [ServiceSpec { store, discovery, auth, tls, public, calls, .. }, beside] in matrix() {
+        let values =
+            [format!("{store:?}"), format!("{discovery:?}"), format!("{auth:?}"), format!("{tls:?}"), public.to_string()];
+        for (one, value) in values.iter().enumerate() {
+            met.extend(values[..one].iter().enumerate().map(|(other, also)| (one, value.clone(), other, also.clone())));
+        }
+        if !calls.is_empty() {
+            met.insert((5, format!("{tls:?}"), 5, format!("{:?}", beside.tls)));
+        }
+    }
+    let [stores, ways, auths, tls, publics] = [4, Discovery::ALL.len(), Auth::ALL.len(), Tls::ALL.len(), 2];
+    let pairs =
+        stores * (ways + auths + tls + publics) + ways * (auths + tls + publics) + auths * (tls + publics) + tls * publics;
+    assert_eq!(met.len(), pairs + tls * tls, "{met:?}");
 }
 
 #[test]
@@ -92,6 +115,24 @@ fn lint_has_nothing_to_say_with_manifests_or_without() {
         assert_eq!(discovered(&deployed), sorted(specs), "manifests change no fact");
         let containers: Vec<_> = deployed.services.iter().map(|service| service.documents.containers.len()).collect();
         assert!(containers.iter().all(|count| *count > 0), "{containers:?}: the manifests of each service were read");
+    });
+}
+
+/// Options bring their own variables and secrets, and those of others bring none.
+#[test]
+fn manifests_name_what_the_options_need_and_nothing_else() {
+    parallel::map(&matrix(), |specs| {
+        let root = generated(specs);
+        let [spec, _] = specs;
+        let manifests = manifests(root.path());
+        let all: String = manifests.iter().map(|(_, file)| String::from_utf8_lossy(&file.contents)).collect();
+        let named = |text: &str| all.contains(text);
+        let ServiceSpec { store, discovery, auth, name, .. } = spec;
+        let secret = format!("{}__STORE__PASSWORD_FILE=/etc/secrets/store-password", name.env_prefix());
+        assert_eq!(named(&secret), store.is_on_a_server(), "{name}");
+        assert_eq!(named("StatefulSet"), *store == Store::Sqlite, "{name}");
+        assert_eq!(named("__AUTH__KEY_FILE="), *auth == Auth::Jwt, "{name}");
+        assert_eq!(named("__CONSUL__TOKEN_FILE="), *discovery == Discovery::Consul, "{name}");
     });
 }
 

@@ -129,6 +129,37 @@ fn a_service_with_a_certificate_is_called_as_one() {
     assert!(client.contains("ca_file") && !client.contains("key_file") && !config.contains("server_tls"), "{client}");
 }
 
+/// Its database comes with its compose file; a workspace that is there learns what its own files lack.
+#[test]
+fn a_service_with_a_database_or_a_registry_says_what_to_start() {
+    let sandbox = Sandbox::new(&[]);
+    let made = sandbox.run("", &["new", "orders", "--workspace", "shop", "--auth", "none", "--store", "postgres"]).ok();
+    for line in [
+        "openssl rand -hex 24 > orders-store.password",
+        "docker compose up --detach --wait orders-store",
+        "ORDERS__STORE__HOST=localhost ORDERS__STORE__PORT=10100 ORDERS__STORE__SSL_MODE=disable \
+         ORDERS__STORE__PASSWORD_FILE=orders-store.password cargo run -p orders",
+    ] {
+        assert!(made.stderr.lines().any(|printed| printed.trim() == line), "{line} in\n{}", made.stderr);
+    }
+    let compose = sandbox.text("shop/services/orders/compose.yaml");
+    assert!(compose.contains("- 127.0.0.1:10100:5432\n") && !compose.contains("3306"), "{compose}");
+    assert!(sandbox.text("shop/.gitignore").lines().any(|line| line == "*.password"));
+    let workflow = sandbox.text("shop/.github/workflows/ci.yml");
+    assert!(workflow.contains("docker compose up --detach --wait orders-store"), "{workflow}");
+
+    let added = sandbox.run("shop", &["new", "stock", "--store", "mysql", "--discovery", "consul"]).ok();
+    for note in ["two of its tests need its database, in CI too: services/stock/README.md", "compose.yaml has no `consul`"] {
+        assert!(added.stderr.contains(note), "{}", added.stderr);
+    }
+    let compose = sandbox.text("shop/services/stock/compose.yaml");
+    assert!(compose.contains("- 127.0.0.1:10101:3306\n") && compose.contains("__CONSUL__AGENT: http://consul:8500"), "{compose}");
+    assert_eq!(members(&sandbox, "shop", &["--locked"]), ["chassis", "orders", "stock"]);
+    let consul = sandbox.run("", &["new", "prices", "--workspace", "other", "--discovery", "consul"]).ok();
+    assert!(!consul.stderr.contains("compose.yaml has no"), "{}", consul.stderr);
+    assert!(sandbox.text("other/compose.yaml").contains("image: hashicorp/consul:"));
+}
+
 #[test]
 fn the_repository_is_made_once_and_nothing_is_committed() {
     let sandbox = Sandbox::new(&[]);

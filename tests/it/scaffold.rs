@@ -24,20 +24,23 @@ fn spec(name: &str) -> ServiceSpec {
     }
 }
 
-/// Every combination of the options; and names short, long and close to what Rust, SQL or the template itself say.
+/// Combinations of the options; and names short, long and close to what Rust, SQL or the template itself say.
 fn specs() -> Vec<ServiceSpec> {
     let long = "n".repeat(63);
     let names = ["a", "type-x", "order-items", "service", "items", "select", &long];
     let mut specs: Vec<_> = names.into_iter().map(spec).collect();
-    for (protocol, store) in [Protocol::Rest, Protocol::Grpc].into_iter().flat_map(|it| [(it, Store::Sqlite), (it, Store::None)])
+    let called = || vec!["price-lists".parse().unwrap(), "stock".parse().unwrap()];
+    for (protocol, store) in [Protocol::Rest, Protocol::Grpc]
+        .into_iter()
+        .flat_map(|it| [Store::Sqlite, Store::Postgres, Store::Mysql, Store::None].map(|store| (it, store)))
     {
         for &auth in Auth::ALL {
             for &discovery in Discovery::ALL {
-                for &tls in Tls::ALL {
-                    for public in [false, true] {
-                        let calls = if public { vec![] } else { vec!["price-lists".parse().unwrap(), "stock".parse().unwrap()] };
-                        specs.push(ServiceSpec { protocol, store, auth, discovery, tls, public, calls, ..spec("orders") });
-                    }
+                for public in [false, true] {
+                    // In turn with the others.
+                    let tls = Tls::ALL[specs.len() % Tls::ALL.len()];
+                    let calls = if public { vec![] } else { called() };
+                    specs.push(ServiceSpec { protocol, store, auth, discovery, tls, public, calls, ..spec("orders") });
                 }
             }
         }
@@ -112,6 +115,10 @@ fn a_spec_gets_the_files_of_its_options_and_no_others() {
     assert_eq!(only_grpc, ["build.rs", "proto/orders/v1/items.proto", "src/proto.rs"]);
     let only_rest: Vec<_> = with.difference(&grpc(Store::Sqlite)).cloned().collect();
     assert_eq!(only_rest, ["openapi.json", "src/openapi.rs", "tests/openapi.rs"]);
+    let server = files(Store::Postgres);
+    let only_server: Vec<_> = server.difference(&with).collect();
+    assert_eq!(only_server, ["tests/database/mod.rs", "tests/store.rs"]);
+    assert_eq!(with.difference(&server).count(), 0);
     let calls = vec!["price-lists".parse().unwrap(), "stock".parse().unwrap()];
     let stock = Callee { stateless: true, ..Callee::assumed(&calls[1]) };
     let calling = service_files(&ServiceSpec { calls, ..spec("orders") }, &[stock]);
@@ -144,7 +151,8 @@ fn the_manifest_and_the_configuration_state_the_spec() {
         assert_eq!(config["server"]["port"].as_integer(), Some(spec.port.into()));
         assert_eq!(config["admin"]["port"].as_integer(), Some(spec.admin_port.into()));
         assert_eq!(config["discovery"]["kind"].as_str(), Some(spec.discovery.as_str()));
-        assert_eq!(config.contains_key("store"), spec.store == Store::Sqlite);
+        assert_eq!(config.contains_key("store"), spec.store != Store::None);
+        assert_eq!(config.get("store").is_some_and(|store| store.get("host").is_some()), spec.store.is_on_a_server());
         assert_eq!(config.contains_key("auth"), spec.auth == Auth::Jwt);
         let certificates = config.get("server_tls");
         assert_eq!(certificates.is_some(), spec.tls != Tls::Mesh);

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 use tower::{BoxError, Service};
 
-use crate::discovery::Origin;
+use crate::discovery::{Origin, Origins};
 #[cfg(feature = "grpc-client")]
 use crate::grpc::client::Trailers;
 use crate::outbound::CallError;
@@ -66,7 +66,6 @@ pub struct Balancer(Arc<Shared>);
 
 struct Shared {
     service: &'static str,
-    origins: Vec<Origin>,
     transport: Transport,
     /// `None` until the first lookup has ended.
     endpoints: watch::Sender<Option<Vec<Arc<Endpoint>>>>,
@@ -89,49 +88,55 @@ struct Endpoint {
 
 impl Balancer {
     /// Starts to look the addresses up. Needs a tokio runtime.
-    pub fn new(service: &'static str, origins: Vec<Origin>, transport: Transport) -> Self {
-        Self::start(Shared::new(service, origins, transport))
+    pub fn new(service: &'static str, origins: impl Into<Origins>, transport: Transport) -> Self {
+        Self::start(Shared::new(service, transport), origins.into())
     }
 
     /// Likewise; URLs may be `https://`, and then whoever answers shows a certificate for their host.
     #[cfg(feature = "client-tls")]
     pub fn over_tls(
         service: &'static str,
-        origins: Vec<Origin>,
+        origins: impl Into<Origins>,
         transport: Transport,
         tls: &tls::client::Connector,
     ) -> Self {
         let tls = Some(tls.clone());
-        Self::start(Shared {
+        let shared = Shared {
             tls,
-            ..Shared::new(service, origins, transport)
-        })
+            ..Shared::new(service, transport)
+        };
+        Self::start(shared, origins.into())
     }
 
-    fn start(shared: Shared) -> Self {
+    fn start(shared: Shared, origins: Origins) -> Self {
         let refresh = shared.transport.refresh;
         let shared = Arc::new(shared);
-        tokio::spawn(keep_looking_up(Arc::downgrade(&shared), refresh));
+        tokio::spawn(keep_looking_up(Arc::downgrade(&shared), origins, refresh));
         Self(shared)
     }
 }
 
 /// Ends with the balancer.
-async fn keep_looking_up(shared: Weak<Shared>, refresh: Duration) {
+async fn keep_looking_up(shared: Weak<Shared>, mut origins: Origins, refresh: Duration) {
     while let Some(balancer) = shared.upgrade() {
-        balancer.refresh().await;
+        balancer.refresh(origins.told().await).await;
         let asked = async move { balancer.look_up.notified().await };
-        // Not more often than ten times in the usual time, however often a call fails.
-        tokio::time::sleep(refresh / 10).await;
-        _ = timeout(refresh, asked).await;
+        let next = async {
+            // Not more often than ten times in the usual time, however often a call fails.
+            tokio::time::sleep(refresh / 10).await;
+            _ = timeout(refresh, asked).await;
+        };
+        tokio::select! {
+            () = next => {}
+            () = origins.changed() => {}
+        }
     }
 }
 
 impl Shared {
-    fn new(service: &'static str, origins: Vec<Origin>, transport: Transport) -> Self {
+    fn new(service: &'static str, transport: Transport) -> Self {
         Self {
             service,
-            origins,
             transport,
             endpoints: watch::Sender::default(),
             look_up: Notify::new(),
@@ -141,11 +146,11 @@ impl Shared {
         }
     }
 
-    async fn refresh(&self) {
+    async fn refresh(&self, origins: Vec<Origin>) {
         let known = self.endpoints.borrow().clone().unwrap_or_default();
         let mut found: Vec<Arc<Endpoint>> = Vec::new();
         let mut missing = None;
-        for origin in &self.origins {
+        for origin in &origins {
             let same = |endpoint: &&Arc<Endpoint>| endpoint.origin == *origin;
             match origin.addresses().await {
                 Ok(addresses) if !addresses.is_empty() => {
@@ -357,6 +362,7 @@ mod tests {
             scheme: axum::http::uri::Scheme::HTTP,
             authority: authority.parse().unwrap(),
             path: String::new(),
+            at: None,
         }
     }
 

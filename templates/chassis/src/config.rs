@@ -96,11 +96,15 @@ pub fn load<T: DeserializeOwned>(service: &Identity, defaults: &str) -> Result<T
             ::config::File::from(PathBuf::from(path)).format(::config::FileFormat::Toml),
         );
     }
-    let environment = ::config::Environment::with_prefix(prefix)
+    let layers = layers.add_source(environment(prefix));
+    Ok(layers.build()?.try_deserialize()?)
+}
+
+/// Texts, which become what their key holds: a password of digits stays the text that it is.
+fn environment(prefix: &str) -> ::config::Environment {
+    ::config::Environment::with_prefix(prefix)
         .prefix_separator("__")
         .separator("__")
-        .try_parsing(true);
-    Ok(layers.add_source(environment).build()?.try_deserialize()?)
 }
 
 impl Server {
@@ -260,6 +264,31 @@ mod tests {
             let error = limits.check().unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_variable_becomes_what_its_key_holds() {
+        #[derive(Deserialize)]
+        struct Keys {
+            section: Section,
+        }
+        #[derive(Deserialize)]
+        struct Section {
+            port: u16,
+            on: bool,
+            password: Option<String>,
+        }
+        let given = [
+            ("T__SECTION__PORT", "8081"),
+            ("T__SECTION__ON", "true"),
+            ("T__SECTION__PASSWORD", "00123456789012345678901"),
+        ];
+        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let source = environment("T").source(Some(given.into()));
+        let layers = ::config::Config::builder().add_source(source);
+        let Keys { section } = layers.build().unwrap().try_deserialize().unwrap();
+        assert_eq!((section.port, section.on), (8081, true));
+        assert_eq!(section.password.unwrap(), "00123456789012345678901");
     }
 
     #[test]

@@ -9,8 +9,15 @@ use std::time::Duration;
 use axum::http::Uri;
 use axum::http::uri::{Authority, Scheme};
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use crate::config::{ConfigError, invalid, millis};
+#[cfg(feature = "consul")]
+use crate::consul::Consul;
+#[cfg(feature = "eureka")]
+use crate::eureka::Eureka;
+#[cfg(feature = "registry")]
+use crate::registry;
 
 /// How other services are found.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +34,9 @@ pub struct Discovery {
     /// no cluster.
     #[serde(default)]
     pub addresses: BTreeMap<String, String>,
+    /// What `kind` asks for; the service's configuration has a section of its own for it.
+    #[serde(skip)]
+    pub registry: Registry,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -36,6 +46,61 @@ pub enum Kind {
     Kubernetes,
     /// Only what `addresses` lists.
     Static,
+    /// Healthy instances that a Consul agent knows.
+    #[cfg(feature = "consul")]
+    Consul,
+    /// Instances that a Eureka server knows and that are up.
+    #[cfg(feature = "eureka")]
+    Eureka,
+}
+
+/// Who lists the instances, where somebody does.
+#[derive(Clone, Debug, Default)]
+pub enum Registry {
+    #[default]
+    None,
+    #[cfg(feature = "consul")]
+    Consul(Consul),
+    #[cfg(feature = "eureka")]
+    Eureka(Eureka),
+}
+
+/// Places that answer for a service now: those that are known, or those that a registry tells.
+#[derive(Clone, Debug)]
+pub struct Origins(watch::Receiver<Option<Vec<Origin>>>);
+
+impl From<Vec<Origin>> for Origins {
+    fn from(origins: Vec<Origin>) -> Self {
+        Self(watch::channel(Some(origins)).1)
+    }
+}
+
+impl Origins {
+    #[cfg(feature = "registry")]
+    pub(crate) fn changing(told: watch::Receiver<Option<Vec<Origin>>>) -> Self {
+        Self(told)
+    }
+
+    /// Those that are known now.
+    pub fn known(&self) -> Vec<Origin> {
+        self.0.borrow().clone().unwrap_or_default()
+    }
+
+    /// Likewise, once a registry has told them.
+    pub async fn told(&mut self) -> Vec<Origin> {
+        let told = self.0.wait_for(Option::is_some).await;
+        let origins = told.map(|told| told.clone().unwrap_or_default());
+        _ = self.0.borrow_and_update();
+        origins.unwrap_or_default()
+    }
+
+    /// Completes when a registry has others.
+    pub async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            // They never change.
+            std::future::pending().await
+        }
+    }
 }
 
 /// A place that answers for a service: a base URL, whose host may stand for several addresses.
@@ -45,24 +110,49 @@ pub struct Origin {
     pub authority: Authority,
     /// Without a trailing slash.
     pub path: String,
+    /// Where it is, if not where the URL says: the URL then names the service.
+    pub at: Option<(String, u16)>,
 }
 
 impl Discovery {
     /// Where a service is, by its name; `scheme` is how it is called where no URL says so.
-    pub fn origins(&self, service: &str, scheme: &Scheme) -> Result<Vec<Origin>, ConfigError> {
+    pub fn origins(&self, service: &str, scheme: &Scheme) -> Result<Origins, ConfigError> {
         // Environment variables cannot say `-`.
         let listed = self.addresses.iter().find(|(name, _)| {
             name.replace('-', "_")
                 .eq_ignore_ascii_case(&service.replace('-', "_"))
         });
         match (listed, self.kind) {
-            (Some((_, urls)), _) => urls.split(',').map(|url| origin(service, url)).collect(),
+            (Some((_, urls)), _) => {
+                let origins = urls.split(',').map(|url| origin(service, url));
+                Ok(origins.collect::<Result<Vec<_>, _>>()?.into())
+            }
             (None, Kind::Kubernetes) => {
-                Ok(vec![origin(service, &format!("{scheme}://{service}"))?])
+                Ok(vec![origin(service, &format!("{scheme}://{service}"))?].into())
             }
             (None, Kind::Static) => Err(invalid(
                 "discovery.addresses",
                 format!("has no address for `{service}`"),
+            )),
+            #[cfg(feature = "registry")]
+            (None, _) => self.follow(service, scheme),
+        }
+    }
+
+    #[cfg(feature = "registry")]
+    fn follow(&self, service: &str, scheme: &Scheme) -> Result<Origins, ConfigError> {
+        match (self.kind, &self.registry) {
+            #[cfg(feature = "consul")]
+            (Kind::Consul, Registry::Consul(consul)) => {
+                Ok(registry::follow(service, scheme, consul.lookup(service)?))
+            }
+            #[cfg(feature = "eureka")]
+            (Kind::Eureka, Registry::Eureka(eureka)) => {
+                Ok(registry::follow(service, scheme, eureka.lookup(service)?))
+            }
+            _ => Err(invalid(
+                "discovery.kind",
+                "asks for a registry that this service does not know",
             )),
         }
     }
@@ -81,8 +171,10 @@ impl Origin {
     /// Every address that the host has now.
     pub async fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
         let default = if self.is_secure() { 443 } else { 80 };
-        let port = self.authority.port_u16().unwrap_or(default);
-        let host = self.host().trim_matches(['[', ']']);
+        let named = || (self.host(), self.authority.port_u16().unwrap_or(default));
+        let at = self.at.as_ref().map(|(host, port)| (&**host, *port));
+        let (host, port) = at.unwrap_or_else(named);
+        let host = host.trim_matches(['[', ']']);
         let mut addresses: Vec<_> = tokio::net::lookup_host((host, port)).await?.collect();
         addresses.sort();
         addresses.dedup();
@@ -110,6 +202,7 @@ fn origin(service: &str, url: &str) -> Result<Origin, ConfigError> {
             scheme,
             authority: parts.authority?,
             path: path.path().trim_end_matches('/').to_owned(),
+            at: None,
         })
     };
     parsed().ok_or_else(|| {
@@ -130,6 +223,7 @@ mod tests {
             refresh: Duration::from_secs(5),
             avoid: Duration::from_secs(5),
             addresses: BTreeMap::from([("order_items".to_owned(), address.to_owned())]),
+            registry: Registry::None,
         }
     }
 
@@ -138,7 +232,7 @@ mod tests {
             .origins(service, &Scheme::HTTP)
             .map_err(|error| error.to_string())?;
         let url = |origin: &Origin| origin.url("/v1?a=b").unwrap().to_string();
-        Ok(origins.iter().map(url).collect())
+        Ok(origins.known().iter().map(url).collect())
     }
 
     #[test]
@@ -155,7 +249,7 @@ mod tests {
         let cluster = discovery(Kind::Kubernetes, two);
         assert_eq!(urls(&cluster, "prices").unwrap(), ["http://prices/v1?a=b"]);
         let secured = cluster.origins("prices", &Scheme::HTTPS).unwrap();
-        assert_eq!(secured[0].url("/v1").unwrap(), "https://prices/v1");
+        assert_eq!(secured.known()[0].url("/v1").unwrap(), "https://prices/v1");
         let refused = urls(&discovery(Kind::Static, two), "prices").unwrap_err();
         assert!(refused.contains("no address for `prices`"), "{refused}");
     }
@@ -178,7 +272,8 @@ mod tests {
     async fn a_host_stands_for_its_addresses() {
         let discovery = discovery(Kind::Static, "http://127.0.0.1:8081,http://[::1]");
         let mut found = Vec::new();
-        for origin in discovery.origins("order-items", &Scheme::HTTP).unwrap() {
+        let origins = discovery.origins("order-items", &Scheme::HTTP).unwrap();
+        for origin in origins.known() {
             found.extend(origin.addresses().await.unwrap());
         }
         let expected: [SocketAddr; 2] = [

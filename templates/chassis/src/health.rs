@@ -110,6 +110,19 @@ impl Health {
         Ok(())
     }
 
+    /// Whether all checks succeed; or why the service is not ready, for whoever asks from outside.
+    pub(crate) async fn ready(&self) -> Result<(), String> {
+        match self.readiness().await {
+            Ok(()) => Ok(()),
+            Err(NotReady::Draining) => Err("draining".to_owned()),
+            Err(NotReady::Starting) => Err("starting".to_owned()),
+            Err(NotReady::Missing { dependency, error }) => {
+                tracing::warn!(dependency, error, "not ready");
+                Err(format!("{dependency} is not available"))
+            }
+        }
+    }
+
     /// The admin port's routes.
     pub fn router(&self) -> Router {
         Router::new()
@@ -129,16 +142,10 @@ async fn started(State(health): State<Health>) -> (StatusCode, &'static str) {
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, String) {
-    let why = match health.readiness().await {
-        Ok(()) => return (StatusCode::OK, "ready".to_owned()),
-        Err(NotReady::Draining) => "draining".to_owned(),
-        Err(NotReady::Starting) => "starting".to_owned(),
-        Err(NotReady::Missing { dependency, error }) => {
-            tracing::warn!(dependency, error, "not ready");
-            format!("{dependency} is not available")
-        }
-    };
-    (StatusCode::SERVICE_UNAVAILABLE, why)
+    match health.ready().await {
+        Ok(()) => (StatusCode::OK, "ready".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+    }
 }
 
 async fn render_metrics() -> Result<impl IntoResponse, StatusCode> {

@@ -14,12 +14,14 @@
 //! - [`startup`]: wait for what the service needs.
 //! - [`serve`]: listen, serve, and on SIGTERM stop without dropping a request; [`shutdown`] is the signal, `connection` what
 //!   happens on each connection, `connection_limit` how many there are.
-//! - [`discovery`]: a service's name to its addresses.
+//! - [`discovery`]: a service's name to its addresses; `registry` is where instances are listed: `consul`, `eureka`
+//!   (features of these names).
 //! - `outbound` (feature `outbound`): calls to other services, through `fallback`, `retry`, `circuit_breaker` and
 //!   `balancer`.
 //! - `auth` (feature `jwt`): who is calling and what they may do; [`http_client`] reads the issuer's keys.
 //! - `tls` (features `server-tls` and `client-tls`): certificates of the traffic port, and of calls to other services.
-//! - `sqlite` (feature `sqlite`): the service's own database.
+//! - `sqlite`, `postgres`, `mysql` (features of these names): the service's own database, with its `schema`; `database` is what those
+//!   on a server have in common.
 //! - `grpc` (features `grpc-server` and `grpc-client`): the same over gRPC.
 
 pub mod admission;
@@ -33,7 +35,13 @@ pub mod client_address;
 pub mod config;
 mod connection;
 mod connection_limit;
+#[cfg(feature = "consul")]
+pub mod consul;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub mod database;
 pub mod discovery;
+#[cfg(feature = "eureka")]
+pub mod eureka;
 pub mod extract;
 #[cfg(feature = "outbound")]
 pub mod fallback;
@@ -44,15 +52,23 @@ pub mod http_client;
 pub mod inbound;
 pub mod log_writer;
 pub mod metrics;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 pub mod openapi;
 pub mod otlp;
 #[cfg(feature = "outbound")]
 pub mod outbound;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod problem;
 pub mod rate_limit;
+#[cfg(feature = "registry")]
+pub mod registry;
 pub mod request;
 #[cfg(feature = "outbound")]
 pub mod retry;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod schema;
 pub mod security_headers;
 pub mod serve;
 pub mod shutdown;

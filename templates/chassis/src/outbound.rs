@@ -315,8 +315,8 @@ fn transport(limits: &Outbound, discovery: &Discovery) -> Transport {
     }
 }
 
-fn refuse_secure(name: &str, origins: &[Origin], help: &str) -> Result<(), ConfigError> {
-    if !origins.iter().any(Origin::is_secure) {
+fn refuse_secure(name: &str, origins: &Origins, help: &str) -> Result<(), ConfigError> {
+    if !origins.known().iter().any(Origin::is_secure) {
         return Ok(());
     }
     let problem =

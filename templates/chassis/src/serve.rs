@@ -16,12 +16,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+#[cfg(feature = "registry")]
+use crate::Identity;
 use crate::config::{Admin, Server};
 use crate::connection::Connections;
 use crate::connection_limit::ConnectionLimit;
 #[cfg(feature = "grpc-server")]
 use crate::grpc::server::Http2;
 use crate::health::{Checks, Health};
+#[cfg(feature = "registry")]
+use crate::registry::{Instance, Listed, Registration};
 #[cfg(all(feature = "server-tls", feature = "grpc-server"))]
 use crate::tls::H2;
 #[cfg(feature = "server-tls")]
@@ -45,6 +49,8 @@ pub struct Listening {
     http2: Option<Http2>,
     #[cfg(feature = "server-tls")]
     tls: Option<Acceptor>,
+    #[cfg(feature = "registry")]
+    listed: Option<(Identity, Box<dyn Registration>)>,
 }
 
 /// Serves until SIGTERM or Ctrl-C, then drains. `start` makes what is served, and may wait for what it needs.
@@ -83,6 +89,8 @@ pub fn listen(server: &Server, admin: &Admin) -> Result<Listening, Error> {
         http2: None,
         #[cfg(feature = "server-tls")]
         tls: None,
+        #[cfg(feature = "registry")]
+        listed: None,
     })
 }
 
@@ -129,6 +137,13 @@ impl Listening {
         self.health.clone()
     }
 
+    /// Keeps this instance in a registry while it serves.
+    #[cfg(feature = "registry")]
+    pub fn listed_in(self, registration: Box<dyn Registration>, service: &Identity) -> Self {
+        let listed = Some((*service, registration));
+        Self { listed, ..self }
+    }
+
     pub fn traffic_address(&self) -> io::Result<SocketAddr> {
         self.traffic.local_addr()
     }
@@ -158,16 +173,40 @@ impl Listening {
         let traffic = Connections::new(app, &self.limits);
         #[cfg(feature = "grpc-server")]
         let traffic = traffic.over_http2(self.http2.as_ref());
+        #[cfg(feature = "registry")]
+        let instance = |service: Identity| Instance {
+            service: service.name,
+            version: service.version,
+            port: traffic_address.port(),
+            admin_port: admin_address.port(),
+            #[cfg(feature = "server-tls")]
+            secure: self.tls.is_some(),
+            #[cfg(not(feature = "server-tls"))]
+            secure: false,
+        };
+        #[cfg(feature = "registry")]
+        let listed = self
+            .listed
+            .map(|(service, registration)| (registration, instance(service)));
         #[cfg(feature = "server-tls")]
         let traffic = traffic.with_tls(self.tls);
         let traffic = Port::open("server", self.traffic, traffic, &self.limits)?;
         self.health.set_started(checks);
         tracing::info!(traffic = %traffic_address, admin = %admin_address, "listening");
+        #[cfg(feature = "registry")]
+        let listed = listed.map(|(registration, instance)| {
+            Listed::keep(registration, instance, self.health.clone())
+        });
 
         stop.await;
 
         self.health.set_draining();
         tracing::info!(connections = traffic.places.taken(), "stopping");
+        // First, so that nobody new finds it while the others are still served.
+        #[cfg(feature = "registry")]
+        if let Some(listed) = listed {
+            listed.leave().await;
+        }
         traffic.connections.linger();
         sleep(self.limits.linger).await;
         if traffic.drain().await {

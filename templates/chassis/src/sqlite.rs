@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqlitePool};
 
 use crate::Error;
 use crate::config::millis;
 use crate::health::Outcome;
+pub use crate::schema::Step;
+use crate::schema::migrator;
 use crate::startup::{Failure, wait_for};
 
 /// Where the data is and how to get at it.
@@ -28,9 +30,6 @@ pub struct Sqlite {
     #[serde(rename = "busy_timeout_ms", deserialize_with = "millis")]
     pub busy_timeout: Duration,
 }
-
-/// A step of the schema: its number, what it does, its SQL. Steps that have run are never edited.
-pub type Step = (i64, &'static str, &'static str);
 
 /// Opens the database and applies the steps that it lacks. Waits for one that is not there yet, or locked.
 pub async fn open(config: &Sqlite, schema: &[Step]) -> Result<SqlitePool, Error> {
@@ -60,16 +59,7 @@ async fn try_to_open(config: &Sqlite, schema: &[Step]) -> Result<SqlitePool, Fai
         .connect_with(options)
         .await
         .map_err(|error| cannot("open", path, error))?;
-    let steps = schema.iter().map(|(number, what, sql)| {
-        Migration::new(
-            *number,
-            (*what).into(),
-            MigrationType::Simple,
-            sql.into_sql_str(),
-            false,
-        )
-    });
-    match Migrator::with_migrations(steps.collect()).run(&pool).await {
+    match migrator(schema).run(&pool).await {
         Ok(()) => Ok(pool),
         Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
             Err(cannot("bring up to date", path, error))

@@ -344,6 +344,7 @@ async fn calls_go_to_who_shows_a_certificate_for_the_host_of_the_url() {
             scheme: Scheme::HTTPS,
             authority: server.to_string().parse().unwrap(),
             path: String::new(),
+            at: None,
         };
         let transport = Transport {
             connect_timeout: 500 * MS,

@@ -8,7 +8,20 @@ use std::path::PathBuf;
 use chassis::auth::Auth;
 //% endif
 use chassis::config::{Admin, ConfigError, Log, Server};
+//% if discovery == "consul"
+use chassis::consul::Consul;
+//% endif
+//% if database
+use chassis::database::Database;
+//% endif
+//% if registry
+use chassis::discovery::{Discovery, Registry};
+//% else
 use chassis::discovery::Discovery;
+//% endif
+//% if discovery == "eureka"
+use chassis::eureka::Eureka;
+//% endif
 //% if protocol == "grpc"
 use chassis::grpc::server::Http2;
 //% endif
@@ -41,6 +54,12 @@ pub struct Config {
     pub admin: Admin,
     pub log: Log,
     pub discovery: Discovery,
+    //% if discovery == "consul"
+    pub consul: Consul,
+    //% endif
+    //% if discovery == "eureka"
+    pub eureka: Eureka,
+    //% endif
     //% if calls
     pub calls: Calls,
     //% endif
@@ -49,6 +68,9 @@ pub struct Config {
     //% endif
     //% if tokens
     pub token: Tokens,
+    //% endif
+    //% if database
+    pub store: Database,
     //% endif
     //% if store == "sqlite"
     pub store: Sqlite,
@@ -84,10 +106,23 @@ pub struct Tokens {
 //% endif
 impl Config {
     pub fn load() -> Result<Self, ConfigError> {
+        //% if registry
+        let mut config: Self = chassis::config::load(&crate::SERVICE, DEFAULTS)?;
+        //% else
         let config: Self = chassis::config::load(&crate::SERVICE, DEFAULTS)?;
+        //% endif
+        //% if discovery == "consul"
+        config.discovery.registry = Registry::Consul(config.consul.clone());
+        //% endif
+        //% if discovery == "eureka"
+        config.discovery.registry = Registry::Eureka(config.eureka.clone());
+        //% endif
         config.server.check()?;
         //% if protocol == "grpc"
         config.http2.check()?;
+        //% endif
+        //% if database
+        config.store.check(&config.server)?;
         //% endif
         //% for callee in calls
         let call = &config.calls.example_callee;

@@ -9,7 +9,7 @@
 //% else
 //! - [`routes`]: what it answers, as `openapi.json` tells callers.
 //% endif
-//% if store == "sqlite"
+//% if store != "none"
 //! - [`store`]: its data, which nobody else touches.
 //! - `error`: what a caller learns when the store fails.
 //% endif
@@ -18,7 +18,7 @@
 pub mod clients;
 //% endif
 pub mod config;
-//% if store == "sqlite"
+//% if store != "none"
 mod error;
 //% endif
 //% if protocol == "rest"
@@ -29,7 +29,7 @@ mod openapi;
 pub mod proto;
 //% endif
 pub mod routes;
-//% if store == "sqlite"
+//% if store != "none"
 pub mod store;
 //% endif
 
@@ -45,7 +45,7 @@ use chassis::health::Checks;
 use chassis::{Error, Identity, inbound};
 
 pub use config::Config;
-//% if store == "sqlite"
+//% if store != "none"
 use store::Store;
 //% endif
 
@@ -62,6 +62,9 @@ pub const OPENAPI: &str = include_str!("../openapi.json");
 //% endif
 /// Opens what the service needs, and puts its routes behind the chassis's layers.
 pub async fn start(config: &Config) -> Result<(Router, Checks), Error> {
+    //% if database
+    store::bring_up_to_date(&config.store).await?;
+    //% endif
     let (routes, checks) = build(config).await?;
     Ok((inbound::protect(routes, &config.server), checks))
 }
@@ -75,8 +78,12 @@ pub async fn build(config: &Config) -> Result<(Router, Checks), Error> {
     //% if auth == "jwt"
     let checks = checks.add("issuer", verifier.check());
     //% endif
-    //% if store == "sqlite"
+    //% if store != "none"
+    //% if database
+    let store = Store::new(&config.store)?;
+    //% else
     let store = Store::open(&config.store).await?;
+    //% endif
     let checks = checks.add("store", store.check());
     //% if protocol == "grpc"
     let routes = routes::router(store, &config.server);

@@ -7,6 +7,8 @@ use chassis::auth::print_dev_token;
 //% endif
 //% if protocol == "grpc"
 use chassis::{grpc, health, telemetry};
+//% elif registry
+use chassis::{health, serve, shutdown, telemetry};
 //% else
 use chassis::{health, serve, telemetry};
 //% endif
@@ -46,20 +48,34 @@ async fn run() -> Result<(), chassis::Error> {
         //% endif
     }
     telemetry::init(&SERVICE, &config.log)?;
+    //% if discovery == "consul"
+    let registration = config.consul.registration()?;
+    //% endif
+    //% if discovery == "eureka"
+    let registration = config.eureka.registration()?;
+    //% endif
     //% if protocol == "grpc"
     let Config { server, http2, .. } = &config;
     let server = grpc::server::listen(server, http2, &config.admin, OWN)?;
     //% if tls != "mesh"
     let server = server.with_tls(&config.server_tls)?;
     //% endif
+    //% if registry
+    let server = server.listed_in(registration, &SERVICE);
+    //% endif
     let server = server.serve(start(&config));
-    //% else
-    //% if tls == "mesh"
+    //% elif registry
+    let server = serve::listen(&config.server, &config.admin)?;
+    //% if tls != "mesh"
+    let server = server.with_tls(&config.server_tls)?;
+    //% endif
+    let server = server.listed_in(registration, &SERVICE);
+    let server = server.serve_until(start(&config), shutdown::signal());
+    //% elif tls == "mesh"
     let server = serve::serve(&config.server, &config.admin, start(&config));
     //% else
     let (tls, start) = (&config.server_tls, start(&config));
     let server = serve::serve_tls(&config.server, tls, &config.admin, start);
-    //% endif
     //% endif
     server.await
 }

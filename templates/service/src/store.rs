@@ -1,11 +1,31 @@
 //! The items, in the service's own database.
 
+//% if database
+use chassis::config::ConfigError;
+use chassis::database::Database;
+//% endif
 use chassis::health::Outcome;
+//% if store == "mysql"
+use chassis::mysql::{self, Step};
+//% endif
+//% if store == "postgres"
+use chassis::postgres::{self, Step};
+//% endif
+//% if store == "sqlite"
 use chassis::sqlite::{self, Sqlite, Step};
+//% endif
 //% if protocol == "rest"
 use serde::{Deserialize, Serialize};
 //% endif
+//% if store == "mysql"
+use sqlx::MySqlPool;
+//% endif
+//% if store == "postgres"
+use sqlx::PgPool;
+//% endif
+//% if store == "sqlite"
 use sqlx::SqlitePool;
+//% endif
 
 pub const MAX_NAME: usize = 100;
 pub const MAX_QUANTITY: u32 = 1_000_000;
@@ -18,7 +38,15 @@ const SCHEMA: &[Step] = &[(1, "items", include_str!("../migrations/0001_items.sq
 
 #[derive(Clone)]
 pub struct Store {
+    //% if store == "mysql"
+    pool: MySqlPool,
+    //% endif
+    //% if store == "postgres"
+    pool: PgPool,
+    //% endif
+    //% if store == "sqlite"
     pool: SqlitePool,
+    //% endif
 }
 
 //% if protocol == "rest"
@@ -75,18 +103,84 @@ pub enum StoreError {
     Database(sqlx::Error),
 }
 
+//% if store == "mysql"
+/// Waits for the database, and applies the steps of the schema that it lacks.
+pub async fn bring_up_to_date(config: &Database) -> Result<(), chassis::Error> {
+    mysql::bring_up_to_date(config, SCHEMA).await
+}
+
+//% endif
+//% if store == "postgres"
+/// Waits for the database, and applies the steps of the schema that it lacks.
+pub async fn bring_up_to_date(config: &Database) -> Result<(), chassis::Error> {
+    postgres::bring_up_to_date(config, SCHEMA).await
+}
+
+//% endif
 impl Store {
+    //% if store == "mysql"
+    /// Connects when it is used.
+    pub fn new(config: &Database) -> Result<Self, ConfigError> {
+        Ok(Self {
+            pool: mysql::pool(config)?,
+        })
+    }
+    //% endif
+    //% if store == "postgres"
+    /// Connects when it is used.
+    pub fn new(config: &Database) -> Result<Self, ConfigError> {
+        Ok(Self {
+            pool: postgres::pool(config)?,
+        })
+    }
+    //% endif
+    //% if store == "sqlite"
     pub async fn open(config: &Sqlite) -> Result<Self, chassis::Error> {
         Ok(Self {
             pool: sqlite::open(config, SCHEMA).await?,
         })
     }
+    //% endif
 
     /// For readiness: the database answers.
+    //% if store == "mysql"
+    pub fn check(&self) -> impl Fn() -> Outcome + Send + Sync + use<> {
+        mysql::check(self.pool.clone())
+    }
+    //% endif
+    //% if store == "postgres"
+    pub fn check(&self) -> impl Fn() -> Outcome + Send + Sync + use<> {
+        postgres::check(self.pool.clone())
+    }
+    //% endif
+    //% if store == "sqlite"
     pub fn check(&self) -> impl Fn() -> Outcome + Send + Sync + use<> {
         sqlite::check(self.pool.clone())
     }
+    //% endif
 
+    //% if store == "mysql"
+    pub async fn create(&self, draft: &Draft) -> Result<Item, StoreError> {
+        let created = sqlx::query("INSERT INTO items (name, quantity) VALUES (?, ?)")
+            .bind(&draft.name)
+            .bind(draft.quantity)
+            .execute(&self.pool)
+            .await?;
+        Ok(draft.stored_as(created.last_insert_id().cast_signed()))
+    }
+    //% endif
+    //% if store == "postgres"
+    pub async fn create(&self, draft: &Draft) -> Result<Item, StoreError> {
+        let insert = "INSERT INTO items (name, quantity) VALUES ($1, $2) RETURNING id";
+        let id = sqlx::query_scalar(insert)
+            .bind(&draft.name)
+            .bind(draft.quantity.cast_signed())
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(draft.stored_as(id))
+    }
+    //% endif
+    //% if store == "sqlite"
     // No `RETURNING`: its row comes before the commit, and a commit that fails after it goes unnoticed.
     pub async fn create(&self, draft: &Draft) -> Result<Item, StoreError> {
         let created = sqlx::query("INSERT INTO items (name, quantity) VALUES (?, ?)")
@@ -96,33 +190,59 @@ impl Store {
             .await?;
         Ok(draft.stored_as(created.last_insert_rowid()))
     }
+    //% endif
 
     /// Items with an id above `after`, in id order.
     pub async fn list(&self, after: i64, limit: u32) -> Result<Vec<Item>, StoreError> {
+        //% if store == "postgres"
+        let select = "SELECT id, name, quantity FROM items WHERE id > $1 ORDER BY id LIMIT $2";
+        let rows = sqlx::query_as(select)
+            .bind(after)
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await?;
+        //% else
         let rows =
             sqlx::query_as("SELECT id, name, quantity FROM items WHERE id > ? ORDER BY id LIMIT ?")
                 .bind(after)
                 .bind(limit)
                 .fetch_all(&self.pool)
                 .await?;
+        //% endif
         Ok(rows.into_iter().map(item).collect())
     }
 
     pub async fn read(&self, id: i64) -> Result<Item, StoreError> {
+        //% if store == "postgres"
+        let row = sqlx::query_as("SELECT id, name, quantity FROM items WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+        //% else
         let row = sqlx::query_as("SELECT id, name, quantity FROM items WHERE id = ?")
             .bind(id)
             .fetch_optional(&self.pool)
             .await?;
+        //% endif
         row.map(item).ok_or(StoreError::NotFound)
     }
 
     pub async fn replace(&self, id: i64, draft: &Draft) -> Result<Item, StoreError> {
+        //% if store == "postgres"
+        let replaced = sqlx::query("UPDATE items SET name = $1, quantity = $2 WHERE id = $3")
+            .bind(&draft.name)
+            .bind(draft.quantity.cast_signed())
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
+        //% else
         let replaced = sqlx::query("UPDATE items SET name = ?, quantity = ? WHERE id = ?")
             .bind(&draft.name)
             .bind(draft.quantity)
             .bind(id)
             .execute(&self.pool)
             .await?;
+        //% endif
         match replaced.rows_affected() {
             0 => Err(StoreError::NotFound),
             _ => Ok(draft.stored_as(id)),
@@ -130,10 +250,17 @@ impl Store {
     }
 
     pub async fn remove(&self, id: i64) -> Result<(), StoreError> {
+        //% if store == "postgres"
+        let removed = sqlx::query("DELETE FROM items WHERE id = $1")
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
+        //% else
         let removed = sqlx::query("DELETE FROM items WHERE id = ?")
             .bind(id)
             .execute(&self.pool)
             .await?;
+        //% endif
         match removed.rows_affected() {
             0 => Err(StoreError::NotFound),
             _ => Ok(()),
@@ -141,9 +268,20 @@ impl Store {
     }
 }
 
+//% if store == "postgres"
+/// The engine has no unsigned numbers; the schema allows none below 0.
+fn item((id, name, quantity): (i64, String, i32)) -> Item {
+    Item {
+        id,
+        name,
+        quantity: quantity.cast_unsigned(),
+    }
+}
+//% else
 fn item((id, name, quantity): (i64, String, u32)) -> Item {
     Item { id, name, quantity }
 }
+//% endif
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {

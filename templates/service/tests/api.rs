@@ -1,15 +1,31 @@
 //! What a caller of `/v1/items` sees.
 
 mod common;
+//% if database
+mod database;
+//% endif
 
 use axum::Router;
 use axum::body::Body;
 use common::{Answer, app, assert_problem, config, request};
+//% if database
+use database::TestDatabase;
+//% endif
 use serde_json::{Value, json};
 
+//% if database
+async fn service() -> Router {
+    let mut config = config();
+    let database = TestDatabase::for_service(&mut config).await;
+    let service = app(&config, Router::new()).await;
+    // It goes with the service.
+    service.layer(axum::Extension(database))
+}
+//% else
 async fn service() -> Router {
     app(&config(), Router::new()).await
 }
+//% endif
 
 async fn call(service: &Router, method: &str, path: &str, body: Value) -> Answer {
     let body = if body.is_null() {

@@ -201,7 +201,7 @@ async fn every_answer_has_its_request_id_and_the_security_headers() {
 async fn without_a_token_for_this_service_nobody_gets_in() {
     let app = app(&config(), Router::new()).await;
     let other = format!("Bearer {}", common::token("another-service"));
-    //% if store == "sqlite"
+    //% if store != "none"
     let path = "/v1/items";
     //% else
     let path = "/v1/echo";

@@ -266,6 +266,22 @@ fn a_service_is_told_where_its_telemetry_goes() {
 }
 
 #[test]
+fn where_a_registry_is_for_pods_is_asked_for() {
+    for (name, registry, config) in [
+        ("ORDERS__CONSUL__AGENT", "a Consul agent", ""),
+        ("ORDERS__EUREKA__SERVERS", "a Eureka server", ""),
+        ("ORDERS__CONSUL__AGENT", "a Consul agent", "services.orders.env.ORDERS__CONSUL__AGENT = 'http://consul.shared:8500'"),
+    ] {
+        let mut orders = with_store(Store::None);
+        orders.environment.push(variable(name, Some("http://127.0.0.1:1"), false));
+        let notes = notes(&Case { name: String::new(), services: vec![orders], edges: vec![], config }.plan()).join("\n");
+        assert!(notes.contains(&format!("lists itself at {registry}, and no network policy lets it out")), "{notes}");
+        let asked = format!("set {name} in [deploy.services.orders.env] of msvc.toml");
+        assert_eq!(notes.contains(&asked), config.is_empty(), "{notes}");
+    }
+}
+
+#[test]
 fn secrets_are_files_where_the_code_can_read_files() {
     let mut orders = with_store(Store::Postgres);
     orders.environment.push(variable("ORDERS__AUTH__KEY", None, true));

@@ -18,8 +18,12 @@ use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 use tower::{Service, ServiceExt};
 
+#[cfg(feature = "registry")]
+use crate::Identity;
 use crate::config::{Admin, ConfigError, Server, invalid, millis};
 use crate::health::{Checks, Health};
+#[cfg(feature = "registry")]
+use crate::registry::Registration;
 use crate::request::RequestLayer;
 use crate::serve;
 #[cfg(feature = "server-tls")]
@@ -130,6 +134,13 @@ impl Listening {
     pub fn with_tls(self, tls: &ServerTls) -> Result<Self, Error> {
         let inner = self.inner.with_tls(tls)?;
         Ok(Self { inner, ..self })
+    }
+
+    /// Keeps this instance in a registry while it serves.
+    #[cfg(feature = "registry")]
+    pub fn listed_in(self, registration: Box<dyn Registration>, service: &Identity) -> Self {
+        let inner = self.inner.listed_in(registration, service);
+        Self { inner, ..self }
     }
 
     pub fn traffic_address(&self) -> io::Result<SocketAddr> {

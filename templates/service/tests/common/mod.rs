@@ -1,4 +1,8 @@
+//% if database
+//! The service as `main` assembles it, in this process: no port, and nobody where its database should be.
+//% else
 //! The service as `main` assembles it, in this process: no port, a database in memory.
+//% endif
 
 use std::time::Duration;
 
@@ -18,6 +22,9 @@ use tower::ServiceExt;
 //% else
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
+//% if database
+use chassis::database::SslMode;
+//% endif
 use chassis::inbound;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -54,6 +61,12 @@ pub fn config() -> Config {
     //% if client_certificate
     config.client_tls.certificate_file = None;
     config.client_tls.key_file = None;
+    //% endif
+    //% if database
+    config.store.host = config.server.host.to_string();
+    config.store.port = 1;
+    config.store.acquire_timeout = Duration::from_millis(10);
+    config.store.ssl_mode = SslMode::Disable;
     //% endif
     //% if store == "sqlite"
     config.store.path = ":memory:".to_owned();
