@@ -27,7 +27,7 @@ fn every_kind_of_service_passes_its_own_checks() {
         let name = format!("{protocol}-{store}-{auth}-{discovery}");
         let calls = if public { vec!["stock".parse().unwrap()] } else { vec![] };
         let spec = ServiceSpec { protocol, store, auth, discovery, tls, public, calls, ..spec(&name) };
-        check(workspace(&name, std::slice::from_ref(&spec)).path(), store);
+        check(workspace(&name, std::slice::from_ref(&spec)).path(), &spec);
     }
 }
 
@@ -46,14 +46,14 @@ fn services_of_all_kinds_live_in_one_workspace() {
         ServiceSpec { tls: Tls::Mtls, ..grpc("stock") },
         ServiceSpec { calls: called(&["echo", "repeat", "stock"]), ..spec("shipping") },
     ];
-    check(workspace("together", &specs).path(), Store::Sqlite);
+    check(workspace("together", &specs).path(), &specs[0]);
 }
 
 /// Names differ in length, and that must not change how the code has to be formatted.
 #[test]
 fn a_name_of_any_length_leaves_the_code_formatted() {
-    let protocols = [Protocol::Rest, Protocol::Grpc];
-    let kinds = protocols.map(|protocol| [(Store::Sqlite, protocol), (Store::None, protocol)]).concat();
+    let stores = [Store::Sqlite, Store::None, Store::Postgres, Store::Mysql];
+    let kinds = [Protocol::Rest, Protocol::Grpc].map(|protocol| stores.map(|store| (store, protocol))).concat();
     for name in ["a", "service", "test-x", &"n".repeat(LONGEST_CALLEE - 2), &"n".repeat(63)] {
         for &(store, protocol) in &kinds {
             // A name that long is formatted by a first `cargo fmt`, as `new` says.
@@ -109,14 +109,17 @@ fn workspace(name: &str, specs: &[ServiceSpec]) -> TempDir {
 }
 
 /// One at a time: the chassis of every workspace is built to the same place of the shared directory.
-fn check(root: &Path, store: Store) {
+fn check(root: &Path, spec: &ServiceSpec) {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     cargo(root, &["fmt", "--all", "--check"]);
     cargo(root, &["clippy", "--all-targets", "--locked", "--", "-D", "warnings"]);
     // `tests/servers/run` runs all tests of a service whose database is on a server; most of them need none.
-    let without = ["--lib", "--test", "resilience", "--test", "openapi"];
-    let chosen = if store.is_on_a_server() { &without[..] } else { &[] };
+    let without: &[&str] = match spec.protocol {
+        Protocol::Rest => &["--lib", "--test", "resilience", "--test", "openapi"],
+        Protocol::Grpc | Protocol::Events => &["--lib", "--test", "resilience"],
+    };
+    let chosen = if spec.store.is_on_a_server() { without } else { &[] };
     cargo(root, &[&["test", "--locked"], chosen].concat());
 }
 

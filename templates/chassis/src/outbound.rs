@@ -30,7 +30,7 @@ use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 use crate::balancer::{Balancer, Transport};
 use crate::circuit_breaker::{CircuitBreaker, CircuitBreakerLayer, State, Thresholds};
 use crate::config::{ConfigError, invalid};
-use crate::discovery::{Discovery, Origin};
+use crate::discovery::{Discovery, Origin, Origins};
 use crate::fallback::{FallbackLayer, Stale};
 #[cfg(feature = "grpc-client")]
 use crate::grpc;

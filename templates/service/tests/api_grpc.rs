@@ -2,8 +2,15 @@
 
 #[expect(dead_code, reason = "calls are made by a client that tonic makes")]
 mod common;
+//% if database
+mod database;
+//% endif
 
-use common::{Caller, caller, config};
+use axum::Router;
+use common::{Caller, app, caller, config};
+//% if database
+use database::TestDatabase;
+//% endif
 use tonic::Code;
 
 use example_service::proto::v1::items_service_client::ItemsServiceClient;
@@ -11,9 +18,19 @@ use example_service::proto::v1::{
     CreateItemRequest, DeleteItemRequest, GetItemRequest, Item, ListItemsRequest, UpdateItemRequest,
 };
 
+//% if database
 async fn service() -> ItemsServiceClient<Caller> {
-    ItemsServiceClient::new(caller(&config()).await)
+    let mut config = config();
+    let database = TestDatabase::for_service(&mut config).await;
+    let service = app(&config, Router::new()).await;
+    // It goes with the service.
+    ItemsServiceClient::new(caller(service.layer(axum::Extension(database))))
 }
+//% else
+async fn service() -> ItemsServiceClient<Caller> {
+    ItemsServiceClient::new(caller(app(&config(), Router::new()).await))
+}
+//% endif
 
 fn draft(name: &str, quantity: u32) -> CreateItemRequest {
     let name = name.to_owned();

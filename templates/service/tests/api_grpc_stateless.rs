@@ -3,14 +3,15 @@
 #[expect(dead_code, reason = "calls are made by a client that tonic makes")]
 mod common;
 
-use common::{caller, config};
+use axum::Router;
+use common::{app, caller, config};
 use tonic::Code;
 
 use example_service::proto::v1::EchoRequest;
 use example_service::proto::v1::echo_service_client::EchoServiceClient;
 
 async fn echo(message: String) -> tonic::Result<String> {
-    let mut service = EchoServiceClient::new(caller(&config()).await);
+    let mut service = EchoServiceClient::new(caller(app(&config(), Router::new()).await));
     let answer = service.echo(EchoRequest { message }).await?;
     Ok(answer.into_inner().message)
 }

@@ -3,9 +3,10 @@
 mod database;
 
 use database::TestDatabase;
+use tokio::task::JoinSet;
+
 use example_service::Config;
 use example_service::store::{self, Draft, Store};
-use tokio::task::JoinSet;
 
 #[tokio::test]
 async fn replicas_that_start_together_bring_the_schema_up_to_date_once() {

@@ -10,6 +10,9 @@ use axum::Router;
 use axum::body::Body;
 //% if protocol == "grpc"
 use axum::http::{HeaderMap, HeaderValue, Request};
+//% if database
+use chassis::database::SslMode;
+//% endif
 use chassis::inbound;
 use http_body_util::BodyExt;
 use prost::Message;
@@ -91,8 +94,8 @@ pub type Caller = InterceptedService<Router, Accepted>;
 type Accepted = fn(tonic::Request<()>) -> tonic::Result<tonic::Request<()>>;
 
 /// The whole service, for clients that tonic makes.
-pub async fn caller(config: &Config) -> Caller {
-    Caller::new(app(config, Router::new()).await, accepted)
+pub fn caller(app: Router) -> Caller {
+    Caller::new(app, accepted)
 }
 
 fn accepted(mut request: tonic::Request<()>) -> tonic::Result<tonic::Request<()>> {
@@ -105,8 +108,8 @@ fn accepted(mut request: tonic::Request<()>) -> tonic::Result<tonic::Request<()>
 pub type Caller = Router;
 
 /// The whole service, for clients that tonic makes.
-pub async fn caller(config: &Config) -> Caller {
-    app(config, Router::new()).await
+pub fn caller(app: Router) -> Caller {
+    app
 }
 //% endif
 

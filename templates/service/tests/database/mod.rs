@@ -10,9 +10,10 @@ use chassis::mysql;
 //% if store == "postgres"
 use chassis::postgres;
 //% endif
-use example_service::{Config, store};
 use sqlx::AssertSqlSafe;
 use tokio::runtime::Runtime;
+
+use example_service::{Config, store};
 
 /// Gone with its last clone.
 #[derive(Clone)]
