@@ -103,6 +103,7 @@ fn look_alikes_are_not() {
         ("another crate", "use tokio::Client; fn main() { Client::new(); }"),
         ("a module of that name", "mod reqwest { pub struct Client; } fn main() { reqwest::Client::new(); }"),
         ("test function", "#[test] fn t() { reqwest::Client::new(); } fn main() {}"),
+        ("test constant", "#[cfg(feature = \"test_mode\")] const C: Client = reqwest::Client::new(); fn main() {}"),
         ("test module", "#[cfg(all(test, unix))] mod t { fn f() { reqwest::Client::new(); } } fn main() {}"),
         ("a string", "fn main() { let _ = \"reqwest::Client::new()\"; }"),
         ("a comment", "fn main() { /* reqwest::Client::new() */ }"),

@@ -64,7 +64,7 @@ fn check_pool(workspace: &Workspace, service: &Service, pool: &Pool, call: Node<
     let fate = call.fate(&|_| true);
     let limit = fate.methods.iter().find(|method| method.method().is_some_and(|name| pool.limits.contains(&name)));
     // Options that nobody connects with.
-    let connects = |method: &Node<'_>| method.method().is_some_and(|name| name.contains("connect"));
+    let connects = |method: &Node<'_>| method.method().is_some_and(|name| name.starts_with("connect"));
     if pool_is_options(call) && fate.given.is_empty() && !fate.methods.iter().any(connects) {
         return;
     }

@@ -300,6 +300,7 @@ mod tests {
             ("/api/health_check", Purpose::Health),
             ("/livez", Purpose::Health),
             ("/metrics", Purpose::Metrics),
+            ("/autoscaling_metrics", Purpose::Metrics),
             ("/api-docs/openapi.json", Purpose::Docs),
             ("/swagger-ui/{_:.*}", Purpose::Docs),
             ("/", Purpose::Static),

@@ -406,6 +406,7 @@ mod tests {
             ("INSERT OR REPLACE INTO `orders` VALUES (?)", "Write orders"),
             ("UPDATE orders SET a = 1 FROM users WHERE x", "Write orders, Read users"),
             ("DELETE FROM orders USING users WHERE x", "Write orders, Read users"),
+            ("DELETE FROM orders USING TIMESTAMP ? WHERE x", "Write orders"),
             (
                 "WITH x AS (SELECT 1), y (a) AS MATERIALIZED (DELETE FROM b RETURNING a) SELECT * FROM x JOIN y USING (a)",
                 "Write b",

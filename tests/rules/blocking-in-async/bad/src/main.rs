@@ -12,7 +12,7 @@ async fn main() -> std::io::Result<()> {
     let app = Router::new()
         .route("/v1/orders", get(list))
         .route("/v1/users", post(users::sign_up).get(users::list))
-        .route("/v1/tokens", post(users::sign_in))
+        .route("/v1/tokens", post(users::sign_in).put(users::check))
         .with_state(users::Users::connect("host=db").await)
         .route("/healthz", get(|| async { "ok" }))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(5)));

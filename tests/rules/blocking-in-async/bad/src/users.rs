@@ -29,6 +29,11 @@ pub async fn sign_in(password: String) -> String {
     matches(&password, "$argon2id$").to_string()
 }
 
+pub async fn check(password: Option<String>) -> String {
+    // A closure that is called at once.
+    password.and_then(|password| bcrypt::verify(password, "$2b$").ok()).unwrap_or_default().to_string()
+}
+
 pub async fn list(State(users): State<Users>) -> String {
     format!("{:?}", users.pool.state())
 }

@@ -33,6 +33,11 @@ pub async fn sign_in(password: String) -> String {
     spawn_blocking(move || matches(&password, "$argon2id$")).await.expect("no panic").to_string()
 }
 
+pub async fn check(password: Option<String>) -> String {
+    let right = spawn_blocking(|| password.and_then(|password| bcrypt::verify(password, "$2b$").ok()).unwrap_or_default());
+    right.await.expect("no panic").to_string()
+}
+
 pub async fn list(State(users): State<Users>) -> String {
     format!("{:?}", users.pool.state())
 }

@@ -35,6 +35,13 @@ pub async fn by_setting(address: &str, limit: Option<u64>) -> Result<i64, Box<dy
     Ok(client.get(Item { name: "tea".into() }).await?.into_inner().amount)
 }
 
+pub async fn mapped(address: String) -> Result<i64, Box<dyn std::error::Error>> {
+    let stock = Endpoint::new(address)
+        .map(|endpoint| endpoint.timeout(Duration::from_secs(2)))
+        .map(|endpoint| StockClient::new(endpoint.connect_lazy()));
+    Ok(stock?.get(Item { name: "tea".into() }).await?.into_inner().amount)
+}
+
 #[cfg(test)]
 mod tests {
     #[tokio::test]

@@ -30,8 +30,9 @@ async fn rounds() -> String {
     let stock = channels::Stock::new(&address).expect("an address");
     let first = (stock.get("tea").await, channels::by_setting(&address, Some(1)).await);
     let second = (rescued::wrapped(&address).await, rescued::layered(&address).await, rescued::deadline(&address).await);
+    let fourth = channels::mapped(address.clone()).await;
     let third = (rescued::around(&address).await, rescued::sidecar().await, rescued::Other::connect(&address).await);
-    format!("{first:?} {second:?} {third:?}")
+    format!("{first:?} {second:?} {third:?} {fourth:?}")
 }
 
 async fn stopped() {

@@ -68,6 +68,7 @@ fn arguments() -> (Options, String) {
 async fn serve(port: &str) -> std::io::Result<()> {
     banner(port);
     settings::check(port);
+    prepare();
     #[cfg(feature = "debug-inventory")]
     {
         println!("serving at {port}");
@@ -86,6 +87,10 @@ async fn serve(port: &str) -> std::io::Result<()> {
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(5)));
     let listener = tokio::net::TcpListener::bind("0.0.0.0:8080").await?;
     axum::serve(listener, app).with_graceful_shutdown(stopped()).await
+}
+
+fn prepare() {
+    let _ = tracing_subscriber::fmt().try_init().inspect_err(|error| eprintln!("{error}"));
 }
 
 /// Before the process ends, and only then.

@@ -1,0 +1,5 @@
+//! What callers need.
+
+pub struct Order {
+    pub id: u64,
+}
