@@ -4,6 +4,7 @@
 //! cargo bench --bench lint                       # synthetic workspaces of 10 to 2,000 services
 //! cargo bench --bench lint -- --services 200 --lines 5000 --seed 7
 //! cargo bench --bench lint -- --path ../omicron  # a real tree
+//! benches/lint/peers ../omicron                  # beside ripgrep, ast-grep, semgrep and syn alone
 //! ```
 //!
 //! Each size runs in its own process, so that its peak memory is its own; the best of `--runs` counts.
@@ -15,8 +16,10 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use rayon::prelude::*;
 
 use cargo_msvc::lint::Settings;
+use cargo_msvc::workspace::rust;
 use cargo_msvc::{lint, output, rules, workspace};
 
 /// As the tool itself.
@@ -39,6 +42,9 @@ struct Args {
     /// Runs of each size
     #[arg(long, default_value_t = 3)]
     runs: usize,
+    /// Only parse every Rust file of this tree with syn, and keep nothing: what any linter that parses all must pay
+    #[arg(long)]
+    syn: Option<PathBuf>,
     /// Measure one tree once and print the row (used by the benchmark itself)
     #[arg(long, hide = true)]
     one: Option<PathBuf>,
@@ -51,6 +57,10 @@ fn main() -> ExitCode {
     let args = Args::parse();
     if let Some(root) = &args.one {
         println!("{}", measure(root));
+        return ExitCode::SUCCESS;
+    }
+    if let Some(root) = &args.syn {
+        println!("{}", parse_alone(root));
         return ExitCode::SUCCESS;
     }
     println!(
@@ -111,6 +121,20 @@ fn measure(root: &Path) -> String {
         peak_memory().map_or_else(|| "?".to_owned(), |bytes| format!("{:.0}", bytes / 1e6)),
         phases.join(", ")
     )
+}
+
+/// How many files syn parses, how many it does not.
+fn parse_alone(root: &Path) -> String {
+    let pool = rayon::ThreadPoolBuilder::new().stack_size(rust::STACK_SIZE).build().expect("threads can be started");
+    let files = ignore::WalkBuilder::new(root).build().flatten().map(ignore::DirEntry::into_path);
+    let files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect();
+    let parses = |path: &PathBuf| {
+        let parses = std::fs::read_to_string(path).is_ok_and(|text| syn::parse_file(&text).is_ok());
+        proc_macro2::extra::invalidate_current_thread_spans();
+        parses
+    };
+    let parsed = pool.install(|| files.par_iter().filter(|path| parses(path)).count());
+    format!("{parsed} files parsed, {} refused", files.len() - parsed)
 }
 
 /// Peak resident memory in bytes, where the system tells.

@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod demo;
 mod deploy;
+mod docs;
 mod file_tree;
 mod formats;
 mod hostile;
