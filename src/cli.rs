@@ -63,7 +63,7 @@ pub enum Color {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     New(New),
-    Lint(Lint),
+    Lint(Box<Lint>),
     DeployManifests(DeployManifests),
     Demo(Demo),
     /// Print a completion script for your shell
@@ -268,6 +268,13 @@ pub struct Lint {
     /// Show what the fixes would change as a unified diff, and write nothing
     #[arg(long, help_heading = "Mend", group = "mend")]
     pub diff: bool,
+
+    /// Audit again what has not changed, and keep nothing for next time
+    #[arg(long, help_heading = "Cache")]
+    pub no_cache: bool,
+    /// Where to keep what was found [default: MSVC_CACHE_DIR, or cargo-msvc in the user's cache folder]
+    #[arg(long, value_name = "DIR", help_heading = "Cache", conflicts_with = "no_cache")]
+    pub cache_dir: Option<PathBuf>,
 
     /// Explain a rule: why, example, what to write instead
     #[arg(long, value_name = "RULE", help_heading = "Ask instead of audit")]

@@ -181,6 +181,9 @@ impl FileTree {
     }
 }
 
+/// How the names of files begin that [`replace`] has not put in place yet.
+pub const UNFINISHED: &str = ".cargo-msvc-";
+
 /// Puts `contents` in place of the file at `path`, whole or not at all; makes its directories. For reports that a person names
 /// a place for: what is no file there (a pipe, `/dev/stderr`) is written into, and a link is followed.
 ///
@@ -199,7 +202,7 @@ pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     // As any program's new file; the person's umask has the last word.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".cargo-msvc-").tempfile_in(parent)?;
+    let mut file = builder.prefix(UNFINISHED).tempfile_in(parent)?;
     file.write_all(contents)?;
     file.persist(&path).map(drop).map_err(|error| error.error)
 }

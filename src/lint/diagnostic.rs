@@ -1,12 +1,12 @@
 //! A finding: what, where, why, what to do.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Fix;
 use crate::workspace::Location;
 
 /// How loudly a rule speaks. Only `Deny` and `Warn` are shown; `Deny` makes the exit code 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     Allow,
@@ -15,7 +15,7 @@ pub enum Level {
 }
 
 /// How sure a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
     Low,
@@ -56,14 +56,14 @@ impl Confidence {
 }
 
 /// A place and what to say about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
     pub at: Location,
     pub text: String,
 }
 
 /// What a rule returns. The engine adds rule, level and suppression.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// One sentence, no full stop: "`Client::new` has no total timeout".
     pub message: String,
@@ -80,7 +80,8 @@ pub struct Diagnostic {
     pub service: Option<String>,
     /// What mends it, where a program can.
     pub fix: Option<Fix>,
-    /// A secret that stands at the primary place: whatever shows that place masks it.
+    /// A secret that stands at the primary place: whatever shows that place masks it. Never written anywhere.
+    #[serde(skip)]
     pub hidden: Option<String>,
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::Finding;
 use crate::file_tree::FileTree;
 use crate::workspace::{FileId, Location, Sources};
 
 /// What may change when a fix is applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Applicability {
     /// The program means the same after it, but for the fault.
     Safe,
@@ -26,14 +28,14 @@ impl Applicability {
 }
 
 /// Replaces the text at a place; an empty place inserts.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Edit {
     pub at: Location,
     pub text: String,
 }
 
 /// Edits that belong together: all are applied or none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fix {
     /// What it does, in the imperative: "add `--locked`".
     pub title: String,

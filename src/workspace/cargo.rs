@@ -7,7 +7,8 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
@@ -18,55 +19,75 @@ use super::manifest::{Package, Target, TargetKind};
 /// Far more than a workspace of a thousand packages takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// `cargo metadata --no-deps --offline` of the workspace that a manifest belongs to.
-///
-/// # Errors
-/// Cargo's own complaint, in one line.
-pub fn metadata(manifest: &Path) -> Result<Metadata, String> {
+/// Cargo at work on an answer. Stopped when nobody waits for it any more.
+pub struct Question {
+    child: Result<Child, String>,
+    output: Option<JoinHandle<String>>,
+    errors: Option<JoinHandle<String>>,
+    deadline: Instant,
+}
+
+/// Asks for `cargo metadata --no-deps --offline` of the workspace that a manifest belongs to.
+pub fn ask(manifest: &Path) -> Question {
     let mut command = MetadataCommand::new();
     command.no_deps().manifest_path(manifest).current_dir(neutral_directory()).other_options(["--offline".to_owned()]);
     command.env("RUSTUP_AUTO_INSTALL", "0").env("CARGO_TERM_COLOR", "never");
     let child = command.cargo_command().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let child = child.map_err(|error| format!("cargo cannot be started: {error}"))?;
-    let (success, output, errors) = finish(child)?;
-    if !success {
-        return Err(complaint(&errors));
+    let mut child = child.map_err(|error| format!("cargo cannot be started: {error}"));
+    let started = child.as_mut().ok();
+    let (output, errors) = started.map(|child| (drain(child.stdout.take()), drain(child.stderr.take()))).unzip();
+    Question { child, output, errors, deadline: Instant::now() + PATIENCE }
+}
+
+fn drain(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was read before a failure is what there is to report.
+        let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+impl Question {
+    /// # Errors
+    /// Cargo's own complaint, in one line.
+    pub fn answer(mut self) -> Result<Metadata, String> {
+        let status = self.wait()?;
+        let text = |thread: Option<JoinHandle<String>>| thread.and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let (output, errors) = (text(self.output.take()), text(self.errors.take()));
+        if !status.success() {
+            return Err(complaint(&errors));
+        }
+        let json = output.lines().find(|line| line.starts_with('{')).unwrap_or_default();
+        MetadataCommand::parse(json).map_err(|error| format!("its answer cannot be read: {error}"))
     }
-    let json = output.lines().find(|line| line.starts_with('{')).unwrap_or_default();
-    MetadataCommand::parse(json).map_err(|error| format!("its answer cannot be read: {error}"))
+
+    fn wait(&mut self) -> Result<ExitStatus, String> {
+        let child = self.child.as_mut().map_err(|error| error.clone())?;
+        loop {
+            match child.try_wait().map_err(|error| error.to_string())? {
+                Some(status) => return Ok(status),
+                None if Instant::now() < self.deadline => std::thread::sleep(Duration::from_millis(2)),
+                None => return Err(format!("no answer within {} seconds", PATIENCE.as_secs())),
+            }
+        }
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        if let Ok(child) = &mut self.child {
+            // It may well have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
 }
 
 /// Where the child works. Cargo and rustup look for configuration in the current directory and above it, so it must be
 /// one that neither the audited tree nor another user of the machine can write to: not the shared temporary directory.
 fn neutral_directory() -> PathBuf {
     if cfg!(unix) { PathBuf::from("/") } else { std::env::temp_dir() }
-}
-
-fn finish(mut child: Child) -> Result<(bool, String, String), String> {
-    fn drain(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            // What was read before a failure is what there is to report.
-            let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
-            String::from_utf8_lossy(&bytes).into_owned()
-        })
-    }
-    let (output, errors) = (drain(child.stdout.take()), drain(child.stderr.take()));
-    let deadline = Instant::now() + PATIENCE;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
-            Ok(None) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("no answer within {} seconds", PATIENCE.as_secs()));
-            }
-            Err(error) => return Err(error.to_string()),
-        }
-    };
-    let text = |thread: std::thread::JoinHandle<String>| thread.join().unwrap_or_default();
-    Ok((status.success(), text(output), text(errors)))
 }
 
 /// The first error and its deepest cause: Cargo wraps what went wrong in several layers.

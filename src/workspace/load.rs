@@ -1,33 +1,28 @@
 //! The only reader of the audited tree: one walk, one read of each file, one parse, in parallel.
 
+mod file;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use blake3::Hash;
 use cargo_metadata::Metadata;
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
+use rayon::ThreadPool;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use super::directive::Directive;
+use self::file::{Facts, Read};
+pub use self::file::{Memory, complaint};
 use super::graph::Graph;
 use super::http::Http;
-use super::manifest::{Lock, Manifest, Manifests, TargetKind};
+use super::manifest::{Lock, Manifests, TargetKind};
 use super::names::{CrateId, Names};
 use super::reach::Reach;
 use super::search::Index;
-use super::walk::{self, Kind, walk};
-use super::yaml::Failure;
-use super::{
-    FileId, Location, Problem, Sources, Span, Workspace, cargo, comment, compose, directive, discovery, dockerfile, kubernetes,
-    manifest, rust, settings, sql, toolchain, yaml,
-};
-
-/// Larger files are reported and not read: no person wrote them.
-const MAX_FILE: u64 = 8 << 20;
+use super::walk::{Kind, walk};
+use super::{FileId, Location, Problem, Sources, Workspace, cargo, discovery, manifest, rust};
 
 /// How many workspaces Cargo is asked about: each takes a process. Our own reading stands for the rest.
 const MAX_CARGO_RUNS: usize = 32;
@@ -36,37 +31,49 @@ const MAX_CARGO_RUNS: usize = 32;
 ///
 /// The result depends on the tree alone, not on the order in which threads finish.
 pub fn load(root: &Path) -> Workspace {
-    read_tree(root, None)
+    look(root).parse()
 }
-
-/// Rust files that were parsed before, by their text.
-pub type Memory = Mutex<HashMap<String, rust::RustFile>>;
 
 /// The same, for who reads nearly the same tree again and again: what `memory` holds is not parsed once more.
 pub fn load_again(root: &Path, memory: &Memory) -> Workspace {
-    read_tree(root, Some(memory))
+    Tree::look(root, Some(memory)).parse()
 }
 
-fn read_tree(root: &Path, memory: Option<&Memory>) -> Workspace {
-    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-    // One big stack per worker: the Rust parser recurses as deep as its source nests.
-    let pool = rayon::ThreadPoolBuilder::new().stack_size(rust::STACK_SIZE).build().expect("threads can be started");
-    pool.install(|| Loader::new(&root, memory).run())
+/// Walks `root` and reads its manifests, and no more than that yet.
+pub fn look(root: &Path) -> Tree<'static> {
+    Tree::look(root, None)
 }
 
-/// What keeps `text` from being read as the file at `path`, if anything.
-pub fn complaint(path: &Utf8Path, text: &str) -> Option<String> {
-    let kind = walk::kind(path)?;
-    let complain = || match parse(path, FileId::default(), kind, text) {
-        Facts::Problem(problem) => Some(problem.message),
-        Facts::Rust(facts) => rust::problems_in_bodies(&facts).next().map(|problem| problem.message),
-        _ => None,
-    };
-    let big = std::thread::Builder::new().stack_size(rust::STACK_SIZE);
-    std::thread::scope(|scope| {
-        let parser = big.spawn_scoped(scope, complain).expect("threads can be started");
-        parser.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+/// A tree whose files are known, and not yet parsed.
+pub struct Tree<'m> {
+    pool: ThreadPool,
+    loader: Loader<'m>,
+}
+
+impl<'m> Tree<'m> {
+    fn look(root: &Path, memory: Option<&'m Memory>) -> Self {
+        let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+        // One big stack per worker: the Rust parser recurses as deep as its source nests.
+        let pool = rayon::ThreadPoolBuilder::new().stack_size(rust::STACK_SIZE).build().expect("threads can be started");
+        let loader = pool.install(|| Loader::new(&root, memory).look());
+        Self { pool, loader }
+    }
+
+    /// Tells this tree from any other of which anything else could be said: the digest of all files that are read, and of
+    /// Cargo's answers. The same as [`Workspace::digest`] of what it is parsed to.
+    pub fn digest(&mut self) -> Hash {
+        self.pool.install(|| self.loader.digest())
+    }
+
+    /// Everything.
+    pub fn parse(self) -> Workspace {
+        self.pool.install(|| self.loader.parse())
+    }
+
+    /// What is known without parsing: files and packages. For who has the rest from elsewhere.
+    pub fn unparsed(self) -> Workspace {
+        self.loader.workspace
+    }
 }
 
 fn reach_of_binaries(workspace: &Workspace) -> HashMap<CrateId, Reach> {
@@ -75,42 +82,43 @@ fn reach_of_binaries(workspace: &Workspace) -> HashMap<CrateId, Reach> {
     binaries.map(|(id, _)| (id, Reach::of(workspace, id, &|_| None))).collect()
 }
 
-/// What one file amounts to.
-enum Facts {
-    Rust(Box<rust::RustFile>),
-    Manifest(Manifest),
-    Lock(Lock),
-    Dockerfile(dockerfile::Dockerfile),
-    Compose(compose::Compose),
-    Kubernetes(Vec<kubernetes::Object>),
-    Kustomization(kubernetes::Kustomization),
-    Settings(settings::Settings),
-    Toolchain(toolchain::Toolchain),
-    Migration(sql::Migration),
-    Template,
-    Nothing,
-    Problem(Problem),
-}
-
-/// Facts of a file, and what it says to the linter.
-type Read = (Facts, Vec<Directive>);
-
-struct Loader<'a> {
-    root: &'a Path,
-    memory: Option<&'a Memory>,
+struct Loader<'m> {
+    memory: Option<&'m Memory>,
+    /// Cargo, at work on the root's own workspace.
+    early: Option<cargo::Question>,
+    /// Directories of the workspaces that Cargo is still to be asked about.
+    roots: Vec<Utf8PathBuf>,
+    /// Files that are still to be read.
     files: Vec<(FileId, Kind)>,
+    /// Of what was read so far, by file.
+    digests: Vec<Hash>,
     workspace: Workspace,
 }
 
-impl<'a> Loader<'a> {
-    fn new(root: &'a Path, memory: Option<&'a Memory>) -> Self {
+impl<'m> Loader<'m> {
+    fn new(root: &Path, memory: Option<&'m Memory>) -> Self {
         let workspace = Workspace { sources: Sources::new(root.to_owned()), ..Workspace::default() };
-        Self { root, memory, files: Vec::new(), workspace }
+        Self { memory, early: None, roots: Vec::new(), files: Vec::new(), digests: Vec::new(), workspace }
     }
 
-    fn run(mut self) -> Workspace {
-        self.timed("walk", Self::walk);
-        self.timed("read and parse", Self::read_all);
+    fn look(mut self) -> Self {
+        self.timed("walk", |this| {
+            // Most trees are one workspace, with its manifest at the root: Cargo reads it while we walk.
+            this.early = this.ask_early();
+            this.walk();
+        });
+        self.timed("manifests", Self::read_manifests);
+        self
+    }
+
+    fn parse(mut self) -> Workspace {
+        self.timed("read and parse", |this| {
+            let files = std::mem::take(&mut this.files);
+            let read = this.while_cargo_answers(|this| this.read(&files));
+            files.iter().zip(&read).for_each(|((file, _), read)| this.digests[file.0 as usize] = read.digest);
+            this.workspace.digest = Some(this.digest_of(&this.digests));
+            this.keep(&files, read);
+        });
         self.timed("names", |this| {
             let workspace = &mut this.workspace;
             workspace.names = Names::build(&workspace.sources, &workspace.packages, &workspace.rust);
@@ -130,6 +138,29 @@ impl<'a> Loader<'a> {
         self.workspace.problems.sort_by_key(|problem| problem.location);
         self.workspace.notes.sort_by_key(|note| note.location);
         self.workspace
+    }
+
+    fn digest(&mut self) -> Hash {
+        let mut digests = self.digests.clone();
+        let found: Vec<Hash> = self.while_cargo_answers(|this| {
+            let sources = &this.workspace.sources;
+            this.files.par_iter().map(|(file, _)| file::digest(&sources.root().join(sources.path(*file)))).collect()
+        });
+        self.files.iter().zip(found).for_each(|((file, _), digest)| digests[file.0 as usize] = digest);
+        self.digest_of(&digests)
+    }
+
+    /// Of a whole tree, from those of its files.
+    fn digest_of(&self, digests: &[Hash]) -> Hash {
+        let Workspace { sources, packages, notes, is_repository, .. } = &self.workspace;
+        let mut digest = blake3::Hasher::new();
+        for ((_, path), of_file) in sources.iter().zip(digests) {
+            digest.update(path.as_str().as_bytes()).update(&[0]).update(of_file.as_bytes());
+        }
+        // All that Cargo's answer decides; the rest of a package follows from its manifest.
+        let packages: Vec<_> = packages.iter().map(|package| (&package.workspace, &package.targets)).collect();
+        digest.update(format!("{is_repository} {packages:?} {notes:?}").as_bytes());
+        digest.finalize()
     }
 
     /// What keeps a file of Rust from being read matters where a crate is made of it; else it is only worth a note. Below a file
@@ -158,20 +189,37 @@ impl<'a> Loader<'a> {
         self.workspace.timings.push((phase, start.elapsed()));
     }
 
-    fn read_all(&mut self) {
-        let is_cargo = |kind: &Kind| matches!(kind, Kind::Manifest | Kind::Lock);
-        let (cargo_files, files): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.files).into_iter().partition(|(_, kind)| is_cargo(kind));
-        let facts = self.read(&cargo_files);
-        let roots = self.packages(facts);
-        let (answers, facts) = rayon::join(|| ask_cargo(self.root, &roots), || self.read(&files));
+    fn read_manifests(&mut self) {
+        let is_cargo = |(_, kind): &mut (FileId, Kind)| matches!(kind, Kind::Manifest | Kind::Lock);
+        let cargo_files: Vec<_> = self.files.extract_if(.., is_cargo).collect();
+        let read = self.read(&cargo_files);
+        self.roots = self.packages(&cargo_files, read);
+    }
+
+    fn ask_early(&self) -> Option<cargo::Question> {
+        let manifest = self.workspace.sources.root().join("Cargo.toml");
+        manifest.is_file().then(|| cargo::ask(&manifest))
+    }
+
+    /// Does `work` while Cargo answers, if it has not yet.
+    fn while_cargo_answers<T: Send>(&mut self, work: impl FnOnce(&Self) -> T + Send) -> T {
+        let (early, roots) = (self.early.take(), std::mem::take(&mut self.roots));
+        let ask = |directory: &Utf8PathBuf| {
+            let manifest = self.workspace.sources.root().join(directory).join("Cargo.toml");
+            (directory.clone(), cargo::ask(&manifest).answer())
+        };
+        let wait = || {
+            let early = early.map(|question| (Utf8PathBuf::new(), question.answer()));
+            early.into_iter().chain(roots.par_iter().map(ask).collect::<Vec<_>>()).collect()
+        };
+        let (answers, done) = rayon::join(wait, || work(self));
         self.apply(answers);
-        self.keep(&files, facts);
+        done
     }
 
     fn walk(&mut self) {
-        self.workspace.is_repository = self.root.join(".git").exists();
-        let walked = walk(self.root);
+        self.workspace.is_repository = self.workspace.sources.root().join(".git").exists();
+        let walked = walk(self.workspace.sources.root());
         let mut files: BTreeMap<Utf8PathBuf, Result<Kind, String>> = BTreeMap::new();
         files.extend(walked.unreadable.into_iter().map(|(path, why)| (path, Err(format!("cannot be read: {why}")))));
         files.extend(
@@ -180,9 +228,11 @@ impl<'a> Loader<'a> {
         files.extend(walked.files.into_iter().map(|(path, kind)| (path, Ok(kind))));
         for (path, kind) in files {
             let file = self.workspace.sources.add(path);
+            self.digests.push(Hash::from_bytes(Default::default()));
             match kind {
                 Ok(kind) => self.files.push((file, kind)),
                 Err(message) => {
+                    self.digests[file.0 as usize] = blake3::hash(message.as_bytes());
                     self.workspace.problems.push(Problem { location: Location::file(file), message, help: None });
                 }
             }
@@ -191,16 +241,18 @@ impl<'a> Loader<'a> {
 
     fn read(&self, files: &[(FileId, Kind)]) -> Vec<Read> {
         let sources = &self.workspace.sources;
-        files.par_iter().map(|(file, kind)| read(self.root, self.memory, sources.path(*file), *file, *kind)).collect()
+        let read = |(file, kind): &(FileId, Kind)| file::read(sources.root(), self.memory, sources.path(*file), *file, *kind);
+        files.par_iter().map(read).collect()
     }
 
     /// Reads manifests and locks as packages. Returns the directories of the workspaces to ask Cargo about.
-    fn packages(&mut self, facts: Vec<Read>) -> Vec<Utf8PathBuf> {
+    fn packages(&mut self, files: &[(FileId, Kind)], read: Vec<Read>) -> Vec<Utf8PathBuf> {
         let mut manifests = Vec::new();
         let mut locks: BTreeMap<Utf8PathBuf, Lock> = BTreeMap::new();
-        for (fact, directives) in facts {
+        for ((file, _), Read { facts, directives, digest }) in files.iter().zip(read) {
             self.workspace.directives.extend(directives);
-            match fact {
+            self.digests[file.0 as usize] = digest;
+            match facts {
                 Facts::Manifest(manifest) => manifests.push(manifest),
                 Facts::Lock(lock) => {
                     locks.insert(lock.directory.clone(), lock);
@@ -213,18 +265,22 @@ impl<'a> Loader<'a> {
         let rust_files: BTreeSet<Utf8PathBuf> =
             sources.iter().map(|(_, path)| path).filter(is_rust).map(Utf8Path::to_owned).collect();
         let read = manifest::read(&Manifests { manifests: &manifests, locks: &locks, rust_files: &rust_files });
-        let roots: BTreeSet<&Utf8PathBuf> = read.packages.iter().map(|package| &package.workspace).collect();
-        let roots = roots.into_iter().filter(|root| !read.leaves_root.contains(*root)).take(MAX_CARGO_RUNS).cloned().collect();
+        let mut roots: BTreeSet<&Utf8PathBuf> = read.packages.iter().map(|package| &package.workspace).collect();
+        roots.retain(|root| !read.leaves_root.contains(*root));
+        // The answer about what is no workspace to ask about is not waited for.
+        self.early.take_if(|_| !roots.remove(&Utf8PathBuf::new()));
+        let roots = roots.into_iter().take(MAX_CARGO_RUNS).cloned().collect();
         self.workspace.packages = read.packages;
         self.workspace.notes.extend(read.notes);
         roots
     }
 
     fn apply(&mut self, answers: Vec<(Utf8PathBuf, Result<Metadata, String>)>) {
+        let root = self.workspace.sources.root().to_owned();
         let mut complaints: BTreeMap<String, Vec<Utf8PathBuf>> = BTreeMap::new();
         for (directory, answer) in answers {
             match answer {
-                Ok(metadata) => cargo::apply(&mut self.workspace.packages, &metadata, self.root),
+                Ok(metadata) => cargo::apply(&mut self.workspace.packages, &metadata, &root),
                 Err(complaint) => complaints.entry(complaint).or_default().push(directory),
             }
         }
@@ -242,11 +298,11 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn keep(&mut self, files: &[(FileId, Kind)], facts: Vec<Read>) {
+    fn keep(&mut self, files: &[(FileId, Kind)], read: Vec<Read>) {
         let mut templates = Vec::new();
-        for ((file, kind), (fact, directives)) in files.iter().zip(facts) {
+        for ((file, kind), Read { facts, directives, .. }) in files.iter().zip(read) {
             self.workspace.directives.extend(directives);
-            match (kind, fact) {
+            match (kind, facts) {
                 (Kind::Pipeline, Facts::Nothing) => self.workspace.ci.push(*file),
                 (Kind::Packaging, Facts::Nothing) => self.workspace.packaging.push(*file),
                 (_, Facts::Template) => templates.push(*file),
@@ -280,116 +336,4 @@ impl<'a> Loader<'a> {
             Facts::Manifest(_) | Facts::Lock(_) | Facts::Template | Facts::Nothing => {}
         }
     }
-}
-
-fn ask_cargo(root: &Path, workspaces: &[Utf8PathBuf]) -> Vec<(Utf8PathBuf, Result<Metadata, String>)> {
-    let ask = |directory: &Utf8PathBuf| (directory.clone(), cargo::metadata(&root.join(directory).join("Cargo.toml")));
-    workspaces.par_iter().map(ask).collect()
-}
-
-/// Reads and parses one file.
-fn read(root: &Path, memory: Option<&Memory>, path: &Utf8Path, file: FileId, kind: Kind) -> Read {
-    if kind == Kind::Pipeline {
-        return (Facts::Nothing, Vec::new());
-    }
-    let text = match read_text(&root.join(path)) {
-        Ok(text) => text,
-        Err((span, message)) => {
-            let problem = Problem { location: Location::new(file, span), message, help: None };
-            return (Facts::Problem(problem), Vec::new());
-        }
-    };
-    let facts = parse_once(memory, path, file, kind, &text);
-    let directives = match &facts {
-        Facts::Rust(rust) => directive::rust_directives(file, &text, rust.comments.iter().map(|(span, _)| *span)),
-        Facts::Problem(_) | Facts::Template => Vec::new(),
-        _ => comment::syntax(path, kind).map_or_else(Vec::new, |syntax| directive::directives(file, &text, syntax)),
-    };
-    (facts, directives)
-}
-
-/// What is remembered of a Rust file, else what parsing it gives.
-fn parse_once(memory: Option<&Memory>, path: &Utf8Path, file: FileId, kind: Kind, text: &str) -> Facts {
-    let Some(memory) = memory.filter(|_| kind == Kind::Rust) else { return parse(path, file, kind, text) };
-    let open = || memory.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = open().get(text) {
-        return Facts::Rust(Box::new(rust::RustFile { file, ..known.clone() }));
-    }
-    let facts = parse(path, file, kind, text);
-    if let Facts::Rust(rust) = &facts {
-        open().insert(text.to_owned(), (**rust).clone());
-    }
-    facts
-}
-
-fn parse(path: &Utf8Path, file: FileId, kind: Kind, text: &str) -> Facts {
-    match kind {
-        Kind::Rust => match rust::parse(file, text) {
-            Ok(facts) => Facts::Rust(Box::new(facts)),
-            // cargo-generate's and its kin: `{{project-name}}/src/main.rs`.
-            Err(_) if path.as_str().contains("{{") => Facts::Template,
-            Err(problem) => Facts::Problem(problem),
-        },
-        Kind::Manifest => {
-            manifest::parse(file, path, text).map_or_else(|problem| unless_template(text, problem), Facts::Manifest)
-        }
-        Kind::Lock => manifest::parse_lock(file, path, text).map_or_else(Facts::Problem, Facts::Lock),
-        Kind::Dockerfile => {
-            dockerfile::parse(file, text).map_or_else(|failure| failed(file, "Dockerfile", failure), Facts::Dockerfile)
-        }
-        Kind::Compose => parsed(file, "compose file", text, |documents| Facts::Compose(compose::read(file, &documents))),
-        Kind::Kustomization => parsed(file, "kustomization", text, |documents| {
-            kubernetes::read_kustomization(file, documents).map_or(Facts::Nothing, Facts::Kustomization)
-        }),
-        Kind::Yaml(_) if kubernetes::mentions_objects(text) => {
-            parsed(file, "YAML file", text, |documents| Facts::Kubernetes(kubernetes::read(file, text, documents)))
-        }
-        Kind::Yaml(Some(format)) | Kind::Settings(format) => read_settings(file, path, format, text),
-        Kind::Toolchain => toolchain::parse(file, text).map_or(Facts::Nothing, Facts::Toolchain),
-        Kind::Migration => Facts::Migration(sql::parse_migration(file, path, text)),
-        Kind::Yaml(None) | Kind::Pipeline | Kind::Packaging => Facts::Nothing,
-    }
-}
-
-fn parsed(file: FileId, what: &str, text: &str, read: impl FnOnce(Vec<yaml::Node>) -> Facts) -> Facts {
-    yaml::parse(text).map_or_else(|failure| failed(file, what, failure), read)
-}
-
-fn read_settings(file: FileId, path: &Utf8Path, format: settings::Format, text: &str) -> Facts {
-    match settings::parse(file, format, text) {
-        Ok(settings) => Facts::Settings(settings),
-        // JSON that YAML does not take, or JSON with comments: not ours to complain about.
-        Err(_) if path.extension() == Some("json") => Facts::Nothing,
-        Err(failure) => failed(file, "configuration file", failure),
-    }
-}
-
-fn failed(file: FileId, what: &str, failure: Failure) -> Facts {
-    match failure {
-        Failure::Template => Facts::Template,
-        Failure::Invalid { span, message } => Facts::Problem(Problem {
-            location: Location::new(file, span),
-            message: format!("not a valid {what}: {message}"),
-            help: None,
-        }),
-    }
-}
-
-fn unless_template(text: &str, problem: Problem) -> Facts {
-    if yaml::has_template_tags(text) { Facts::Template } else { Facts::Problem(problem) }
-}
-
-/// Text of a file, or where and why there is none.
-fn read_text(path: &Path) -> Result<String, (Span, String)> {
-    let failed = |error: std::io::Error| (Span::default(), format!("cannot be read: {error}"));
-    let mut bytes = Vec::new();
-    // The size is taken from what is read: a file may grow, and some lie about theirs.
-    File::open(path).map_err(failed)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err((Span::default(), format!("larger than {} MiB, so it is not audited", MAX_FILE >> 20)));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        (Span::new(at, at + 1), "not UTF-8, so it is not audited".to_owned())
-    })
 }

@@ -1,6 +1,6 @@
 //! Disk to model, built once: [`load`] walks, parses in parallel and returns an immutable [`Workspace`].
 //!
-//! Only `load.rs` (with `walk.rs` and, for snippets, `sources.rs`) reads the disk, only `cargo.rs` runs `cargo metadata`;
+//! Only `load` (with `walk.rs` and, for snippets, `sources.rs`) reads the disk, only `cargo.rs` runs `cargo metadata`;
 //! every other module here turns text into (facts, problems).
 
 mod cargo;
@@ -44,6 +44,7 @@ mod tests;
 
 pub use load::load;
 use rustc_hash::FxHashMap as HashMap;
+use serde::{Deserialize, Serialize};
 pub use service::Service;
 pub use sources::{FileId, Location, Sources, Span, Spanned};
 
@@ -103,6 +104,8 @@ pub struct Workspace {
     pub notes: Vec<Problem>,
     /// Who looks at one line, where that is asked for.
     pub trace: Option<Box<trace::Trace>>,
+    /// Tells this tree from any other of which anything else could be said.
+    pub digest: Option<blake3::Hash>,
     /// How long each phase of loading took, in order.
     pub timings: Vec<(&'static str, std::time::Duration)>,
 }
@@ -130,7 +133,7 @@ impl Workspace {
 }
 
 /// Input that could not be read as what it claims to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// Where; the whole file when the parser gives no place.
     pub location: Location,

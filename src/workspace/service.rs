@@ -16,7 +16,7 @@ pub struct Found<T> {
 }
 
 /// A service as its workspace shows it. Fields that nothing states are `None`: nothing is guessed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Service {
     /// `name` in `[package.metadata.msvc]`, else the package's name, or the binary's where a package has several services.
     pub name: String,

@@ -2,6 +2,7 @@
 
 mod allow;
 mod baseline;
+mod cache;
 mod cli;
 mod config;
 mod demo;

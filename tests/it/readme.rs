@@ -65,6 +65,7 @@ fn printed(sandbox: &Sandbox, arguments: &str) -> String {
         .args(["-c", &format!("'{program}' {arguments} 2>&1")])
         .current_dir(sandbox.path(directory))
         .env("LC_ALL", "C.UTF-8")
+        .env("MSVC_CACHE_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"))
         .env_remove("CLICOLOR_FORCE")
         .output()
         .unwrap();

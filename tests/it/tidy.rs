@@ -21,7 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Words that stand for a power, and the only places that have it.
 const POWERS: &[(&str, &[&str])] = &[
     // Reading the disk; `file_tree` alone writes what people keep, and the demonstration its own log.
-    ("fs::", &["workspace/load.rs", "workspace/sources.rs", "config.rs", "file_tree", "commands"]),
+    ("fs::", &["workspace/load", "workspace/sources.rs", "config.rs", "file_tree", "commands"]),
     ("fs::write", &["file_tree"]),
     ("Command::new", &["workspace/cargo.rs", "commands"]),
     ("std::env::", &["commands", "main.rs", "workspace/cargo.rs"]),

@@ -2,6 +2,7 @@
 
 mod allow;
 mod baseline;
+mod cache;
 mod fix;
 mod git;
 mod render;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use colored::Colorize;
 use miette::{IntoDiagnostic, Result, miette};
 
+use self::cache::Cache;
 use self::render::Rendered;
 use super::{Outcome, Terminal, finish_interrupted_write, refuse};
 use crate::cli::{Lint, LintFormat};
@@ -46,7 +48,18 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
 
     let mut clock = Clock::default();
     let load = |root: &Path| Workspace { externals: config.lint.externals.clone(), ..workspace::load(root) };
-    let mut workspace = clock.time("load", || load(&root));
+    let cache = Cache::open(args, &asked, &config, &root);
+    let (mut workspace, mut remembered) = clock.time("load", || {
+        let mut tree = workspace::load::look(&root);
+        match cache.as_ref().and_then(|cache| cache.find(&mut tree)) {
+            Some(entry) => {
+                let (workspace, report) = entry.restore(tree, &known);
+                (workspace, Some(report))
+            }
+            None => (tree.parse(), None),
+        }
+    });
+    workspace.externals = config.lint.externals.clone();
     if workspace.packages.is_empty() {
         return Err(miette!(
             help = "name the directory of a Cargo workspace or package, or one that has some below it",
@@ -76,7 +89,11 @@ pub fn run(args: &Lint, terminal: Terminal) -> Result<Outcome> {
     let mut baseline = baseline_file.as_deref().map(|path| baseline::Session::open(path, args.update_baseline)).transpose()?;
     let mut judge = |workspace: &Workspace| -> Result<Report> {
         let settings = settings::effective(&asked, &config, workspace, &known)?;
-        let mut report = crate::lint::run(workspace, rules::ALL, &settings);
+        let mut report = remembered.take().unwrap_or_else(|| {
+            let report = crate::lint::run(workspace, rules::ALL, &settings);
+            cache.iter().for_each(|cache| cache.keep(workspace, &report));
+            report
+        });
         if let Some(baseline) = &mut baseline {
             baseline.apply(&mut report, workspace, &settings, &known);
         }
@@ -177,6 +194,7 @@ impl Clock {
         terminal.say(format!("{} {}", terminal.paint_stderr("timing".dimmed()), phases.join(", ")));
         if terminal.verbose > 1 {
             let mut timings = report.timings.clone();
+            timings.retain(|(_, took)| !took.is_zero());
             timings.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
             timings.iter().for_each(|(rule, took)| terminal.say(format!("  {took:>9.1?}  {rule}")));
         }

@@ -11,6 +11,7 @@ use crate::lint::{Level, Levels, Rule, Selector, Settings, Tier};
 use crate::workspace::Workspace;
 
 /// The part of settings that the command line states.
+#[derive(Debug)]
 pub struct Asked {
     tier: Option<Tier>,
     command: Levels,
