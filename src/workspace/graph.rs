@@ -70,7 +70,7 @@ impl Graph {
             }
             graph.collect_methods(workspace, file, facts);
         }
-        let read = workspace.rust.par_iter().enumerate().map(|(file, facts)| graph.read(workspace, file, facts));
+        let read = workspace.rust.par_iter().with_max_len(1).enumerate().map(|(file, facts)| graph.read(workspace, file, facts));
         let mut outside: HashMap<&str, Vec<FunctionRef>> = HashMap::default();
         for (file, read) in read.collect::<Vec<_>>().into_iter().enumerate() {
             for (target, place) in read.places {
@@ -317,8 +317,24 @@ impl Graph {
         let mut open: Vec<_> = targets.into_iter().collect();
         let mut found: HashSet<_> = open.iter().copied().collect();
         while let Some(function) = open.pop() {
-            let callers = self.places(workspace, &Target::Function(function)).filter_map(Node::function);
-            open.extend(callers.filter(|caller| found.insert(*caller)));
+            open.extend(self.calling(workspace, function).filter(|caller| found.insert(*caller)));
+        }
+        found
+    }
+
+    /// The same, worked out on all threads: most of it is to parse bodies. Not for what runs beside others already, and may
+    /// hold up what it is made to wait for.
+    pub fn leading_to_by_all(
+        &self,
+        workspace: &Workspace,
+        targets: impl IntoIterator<Item = FunctionRef>,
+    ) -> HashSet<FunctionRef> {
+        let mut found: HashSet<_> = targets.into_iter().collect();
+        let mut open: Vec<_> = found.iter().copied().collect();
+        while !open.is_empty() {
+            let callers = open.par_iter().with_max_len(1).flat_map_iter(|function| self.calling(workspace, *function));
+            let callers: Vec<_> = callers.collect();
+            open = callers.into_iter().filter(|caller| found.insert(*caller)).collect();
         }
         found
     }
@@ -335,6 +351,10 @@ impl Graph {
         bodies.sort_unstable();
         bodies.dedup();
         for function in bodies {
+    fn calling<'w>(&'w self, workspace: &'w Workspace, function: FunctionRef) -> impl Iterator<Item = FunctionRef> + use<'w> {
+        self.places(workspace, &Target::Function(function)).filter_map(Node::function)
+    }
+
             let mentions = self.of(workspace, function).iter().filter(|mention| mention.of == *target);
             places.extend(mentions.map(|mention| (function.file, mention.at)));
         }

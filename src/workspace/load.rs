@@ -77,7 +77,7 @@ impl<'m> Tree<'m> {
 }
 
 fn reach_of_binaries(workspace: &Workspace) -> HashMap<CrateId, Reach> {
-    let crates = workspace.names.crates.par_iter().enumerate();
+    let crates = workspace.names.crates.par_iter().with_max_len(1).enumerate();
     let binaries = crates.filter(|(_, krate)| krate.kind == TargetKind::Bin);
     binaries.map(|(id, _)| (id, Reach::of(workspace, id, &|_| None))).collect()
 }
@@ -121,13 +121,15 @@ impl<'m> Loader<'m> {
         });
         self.timed("names", |this| {
             let workspace = &mut this.workspace;
-            workspace.names = Names::build(&workspace.sources, &workspace.packages, &workspace.rust);
-            workspace.index = Index::build(&workspace.rust);
+            let names = || Names::build(&workspace.sources, &workspace.packages, &workspace.rust);
+            (workspace.names, workspace.index) = rayon::join(names, || Index::build(&workspace.rust));
             this.forgive_what_is_not_compiled();
         });
         self.timed("calls", |this| this.workspace.graph = Graph::build(&this.workspace));
-        self.timed("reach", |this| this.workspace.reach = reach_of_binaries(&this.workspace));
-        self.timed("servers and routes", |this| this.workspace.http = Http::build(&this.workspace));
+        self.timed("reach, servers and routes", |this| {
+            let workspace = &mut this.workspace;
+            (workspace.reach, workspace.http) = rayon::join(|| reach_of_binaries(workspace), || Http::build(workspace));
+        });
         self.timed("services", |this| {
             let (services, problems) = discovery::discover(&this.workspace);
             this.workspace.services = services;
@@ -144,7 +146,11 @@ impl<'m> Loader<'m> {
         let mut digests = self.digests.clone();
         let found: Vec<Hash> = self.while_cargo_answers(|this| {
             let sources = &this.workspace.sources;
-            this.files.par_iter().map(|(file, _)| file::digest(&sources.root().join(sources.path(*file)))).collect()
+            this.files
+                .par_iter()
+                .with_max_len(1)
+                .map(|(file, _)| file::digest(&sources.root().join(sources.path(*file))))
+                .collect()
         });
         self.files.iter().zip(found).for_each(|((file, _), digest)| digests[file.0 as usize] = digest);
         self.digest_of(&digests)
@@ -242,7 +248,8 @@ impl<'m> Loader<'m> {
     fn read(&self, files: &[(FileId, Kind)]) -> Vec<Read> {
         let sources = &self.workspace.sources;
         let read = |(file, kind): &(FileId, Kind)| file::read(sources.root(), self.memory, sources.path(*file), *file, *kind);
-        files.par_iter().map(read).collect()
+        // One by one: files differ by far in size, and whoever is done takes the next.
+        files.par_iter().with_max_len(1).map(read).collect()
     }
 
     /// Reads manifests and locks as packages. Returns the directories of the workspaces to ask Cargo about.

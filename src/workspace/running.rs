@@ -21,12 +21,13 @@ pub struct Running {
 
 impl Running {
     fn of(workspace: &Workspace) -> Self {
-        let reach = |service| {
-            let mode = Mode::of(workspace, service);
+        // One after the other: they lead through the same functions, and each is worked out side by side.
+        let modes: Vec<Mode> = workspace.services.iter().map(|service| Mode::of(workspace, service)).collect();
+        let reach = |(service, mode): (&Service, &Mode)| {
             let left_out = |function| mode.left_out(workspace, function);
             workspace.binary(service).map(|binary| Reach::of(workspace, binary, &left_out)).unwrap_or_default()
         };
-        Self { services: workspace.services.par_iter().map(reach).collect() }
+        Self { services: workspace.services.par_iter().with_max_len(1).zip(&modes).map(reach).collect() }
     }
 
     /// The first service that runs this expression, as an index into [`Workspace::services`].
@@ -78,14 +79,14 @@ const SERVING: &[&str] =
     &["run", "serve", "server", "start", "api", "web", "http", "grpc", "worker", "consumer", "daemon", "listen", "up"];
 
 impl Mode {
-    pub fn of(workspace: &Workspace, service: &Service) -> Self {
+    fn of(workspace: &Workspace, service: &Service) -> Self {
         // What listens says more than what consumes: a tool beside the server may consume, too.
         let serves = |found: &&Found<String>| found.value.starts_with("serves");
         let listens = service.evidence.iter().any(|found| serves(&found));
         let serving: Vec<Location> =
             service.evidence.iter().filter(|found| !listens || serves(found)).map(|found| found.at).collect();
         let functions = serving.iter().filter_map(|at| function_at(workspace, *at));
-        let leading = workspace.graph.leading_to(workspace, functions);
+        let leading = workspace.graph.leading_to_by_all(workspace, functions);
         Self { leading, serving, package: service.package, subcommands: subcommands(workspace).map(Target::Type).collect() }
     }
 

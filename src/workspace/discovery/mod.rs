@@ -59,7 +59,8 @@ pub fn discover(workspace: &Workspace) -> (Vec<Service>, Vec<Problem>) {
         prefixed: workspace.calls_to("config::Environment::with_prefix").collect(),
     };
     let crates: Vec<CrateId> = (0..workspace.names.crates.len()).collect();
-    let mut candidates: Vec<Candidate> = crates.into_par_iter().filter_map(|krate| candidate(&context, krate)).collect();
+    let mut candidates: Vec<Candidate> =
+        crates.into_par_iter().with_max_len(1).filter_map(|krate| candidate(&context, krate)).collect();
     name(workspace, &mut candidates);
     let linker = Linker::new(workspace, candidates.iter().map(|candidate| &candidate.service));
     let links: Vec<Documents> = candidates.par_iter().map(|candidate| linker.documents(&candidate.service)).collect();
