@@ -6,11 +6,12 @@ use crate::workspace::rust::{ExprKind, Literal};
 /// A call that is awaited, and where the workspace awaits the function that it stands in: a helper is repeated with what it does.
 pub fn awaited(call: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     let workspace = call.workspace;
-    let callers = call.function().into_iter().flat_map(move |function| workspace.graph.callers(workspace, function));
     let is_call = |node: &Node<'_>| matches!(node.kind(), ExprKind::Call { .. } | ExprKind::Method { .. });
     let awaited = |node: Node<'_>| node.parent().is_some_and(|parent| matches!(parent.kind(), ExprKind::Await(_)));
-    let direct = std::iter::once(call).filter(move |call| awaited(*call));
-    direct.chain(callers.filter(move |caller| awaited(call) && is_call(caller) && awaited(*caller) && caller.ships()))
+    let direct = Some(call).filter(|call| awaited(*call));
+    let around = direct.and_then(Node::function).into_iter();
+    let callers = around.flat_map(move |function| workspace.graph.callers(workspace, function));
+    direct.into_iter().chain(callers.filter(move |caller| is_call(caller) && awaited(*caller) && caller.ships()))
 }
 
 /// The loop around a call that counts attempts.

@@ -64,10 +64,10 @@ const CALLS: &[&str] = &[
 const KEEPERS: &[&str] = &["get_or_init", "get_or_try_init", "get_or_insert_with", "call_once"];
 
 fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
-    let is_of_disk = |call: &Node<'_>| call.external().is_some_and(|path| path.split("::").take(2).eq(["std", "fs"]));
-    let calls =
-        CALLS.iter().flat_map(|name| workspace.named(name)).filter(|call| workspace.runs(service, *call) && is_of_disk(call));
-    let calls: Vec<Node<'_>> = calls.collect();
+    let mut calls: Vec<Node<'_>> = workspace.calls_below("std::fs");
+    let rank = |call: &Node<'_>| CALLS.iter().position(|name| call.last_name() == Some(name));
+    calls.retain(|call| rank(call).is_some() && workspace.runs(service, *call));
+    calls.sort_by_cached_key(|call| (rank(call), call.order()));
     if calls.is_empty() {
         return;
     }

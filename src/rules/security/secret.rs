@@ -67,6 +67,7 @@ pub fn issuer(text: &str) -> Option<&'static str> {
     }
     FORMATS
         .iter()
+        .filter(|format| text.len() >= format.prefix.len() + format.length.start())
         .find(|format| text.match_indices(format.prefix).any(|(at, _)| format.fits(text, at)))
         .map(|format| format.issuer)
 }
