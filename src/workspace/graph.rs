@@ -14,7 +14,7 @@ use super::Workspace;
 use super::http::Place;
 use super::names::{Definition, FunctionRef, RustIndex, TypeRef};
 use super::query::Node;
-use super::rust::{ExprId, ExprKind, FunctionId, ModuleId, Name, Outline, RustFile, Segments, Type};
+use super::rust::{ExprId, ExprKind, FunctionId, ModuleId, Name, Outline, RustFile, Segments, Type, TypeItem, TypeKind};
 
 /// Who mentions whom, in the whole workspace.
 #[derive(Debug, Default)]
@@ -41,6 +41,8 @@ pub struct Graph {
     implementations: HashMap<(TypeRef, Name), Vec<FunctionRef>>,
     /// The type that a method belongs to.
     owners: HashMap<FunctionRef, TypeRef>,
+    /// By file, by type: the types of what it holds.
+    parts: Vec<Vec<Box<[TypeRef]>>>,
     /// Constants by name.
     constants_by_name: HashMap<Name, Vec<(RustIndex, usize)>>,
 }
@@ -83,9 +85,12 @@ impl Graph {
             graph.mentions.push(read.mentions);
             graph.constants.push(read.constants);
             graph.items.push(read.items);
+            graph.parts.push(read.parts);
         }
         graph.outside = outside.into_iter().collect();
         graph.collect_bodies(workspace);
+        graph.places.values_mut().for_each(Vec::shrink_to_fit);
+        graph.bodies.values_mut().for_each(Vec::shrink_to_fit);
         graph
     }
 
@@ -94,8 +99,9 @@ impl Graph {
         // A file's functions name the same few things again and again.
         let mut meanings: HashMap<(ModuleId, Segments), Definition> = HashMap::default();
         let of_value = |id: ExprId| self.mentions(Node { workspace, file, id });
+        let mut seen: HashSet<Target> = HashSet::default();
         for (index, item) in facts.functions.iter().enumerate() {
-            let function = FunctionRef { file, function: FunctionId::new(index) };
+            let function = FunctionRef::new(file, FunctionId::new(index));
             let mut named = Vec::new();
             let known = OnceLock::new();
             match workspace.outline(function) {
@@ -124,6 +130,8 @@ impl Graph {
                     types_in(&|path| workspace.meaning_in(function, path), ty, &mut |ty| named.push(Target::Type(ty)))
                 });
             }
+            named.retain(|target| seen.insert(target.clone()));
+            seen.clear();
             read.named.push(named.into());
             read.mentions.push(known);
         }
@@ -132,6 +140,7 @@ impl Graph {
             read.place(&mentions);
             read.constants.push(mentions);
         }
+        read.parts = facts.types.iter().map(|item| parts(workspace, file, item)).collect();
         read.items = facts.item_macros.iter().flat_map(|id| of_value(*id)).collect();
         read
     }
@@ -159,7 +168,7 @@ impl Graph {
     fn collect_bodies(&mut self, workspace: &Workspace) {
         for (file, functions) in self.named.iter().enumerate() {
             for (index, named) in functions.iter().enumerate() {
-                let function = FunctionRef { file, function: FunctionId::new(index) };
+                let function = FunctionRef::new(file, FunctionId::new(index));
                 if workspace.outline(function).is_some() {
                     for target in named.iter().filter(|target| !matches!(target, Target::Type(_))) {
                         self.bodies.entry(target.clone()).or_default().push(function);
@@ -172,7 +181,7 @@ impl Graph {
     fn collect_methods(&mut self, workspace: &Workspace, file: RustIndex, facts: &RustFile) {
         for (index, function) in facts.functions.iter().enumerate() {
             let Some(owner) = &function.owner else { continue };
-            let method = FunctionRef { file, function: FunctionId::new(index) };
+            let method = FunctionRef::new(file, FunctionId::new(index));
             self.methods.entry(function.name).or_default().push(method);
             let Some(&module) = workspace.names.modules_of(file, function.module).first() else { continue };
             let resolve = |path| workspace.names.resolve(&workspace.rust, module, path, None);
@@ -263,6 +272,11 @@ impl Graph {
         self.owners.get(&method).copied()
     }
 
+    /// The types of the workspace that a type is made of, or an alias of.
+    pub fn parts(&self, ty: TypeRef) -> &[TypeRef] {
+        &self.parts[ty.file()][ty.index()]
+    }
+
     /// File and index of the constants of that name.
     pub fn constants_named(&self, name: &Name) -> &[(RustIndex, usize)] {
         self.constants_by_name.get(name).map_or(&[], Vec::as_slice)
@@ -287,12 +301,12 @@ impl Graph {
     /// What a function mentions, in source order.
     pub fn of(&self, workspace: &Workspace, function: FunctionRef) -> &[Mention] {
         let body = || workspace.body(function).map(|body| self.mentions(body)).unwrap_or_default();
-        self.mentions[function.file][function.function.index()].get_or_init(body)
+        self.mentions[function.file()][function.function.index()].get_or_init(body)
     }
 
     /// What a function may lead to: more than it mentions, as the types of what methods are called on are not asked for.
     pub fn named(&self, function: FunctionRef) -> &[Target] {
-        &self.named[function.file][function.function.index()]
+        &self.named[function.file()][function.function.index()]
     }
 
     /// Functions with a path in their body that means just this, outside the workspace.
@@ -339,6 +353,10 @@ impl Graph {
         found
     }
 
+    fn calling<'w>(&'w self, workspace: &'w Workspace, function: FunctionRef) -> impl Iterator<Item = FunctionRef> + use<'w> {
+        self.places(workspace, &Target::Function(function)).filter_map(Node::function)
+    }
+
     /// The paths and method calls that certainly mean this function or constant, in path and source order.
     pub fn places<'w>(&'w self, workspace: &'w Workspace, target: &Target) -> impl Iterator<Item = Node<'w>> + use<'w> {
         let mut places = self.places.get(target).cloned().unwrap_or_default();
@@ -351,12 +369,8 @@ impl Graph {
         bodies.sort_unstable();
         bodies.dedup();
         for function in bodies {
-    fn calling<'w>(&'w self, workspace: &'w Workspace, function: FunctionRef) -> impl Iterator<Item = FunctionRef> + use<'w> {
-        self.places(workspace, &Target::Function(function)).filter_map(Node::function)
-    }
-
             let mentions = self.of(workspace, function).iter().filter(|mention| mention.of == *target);
-            places.extend(mentions.map(|mention| (function.file, mention.at)));
+            places.extend(mentions.map(|mention| (function.file(), mention.at)));
         }
         let mut nodes: Vec<Node<'w>> = places.into_iter().map(|(file, id)| Node { workspace, file, id }).collect();
         nodes.sort_by_cached_key(|node| node.order());
@@ -371,6 +385,7 @@ struct Read {
     mentions: Vec<OnceLock<Vec<Mention>>>,
     constants: Vec<Vec<Mention>>,
     items: Vec<Mention>,
+    parts: Vec<Box<[TypeRef]>>,
     places: Vec<(Target, ExprId)>,
     outside: Vec<(&'static str, FunctionRef)>,
 }
@@ -392,4 +407,22 @@ fn types_in(resolve: &dyn Fn(&[Name]) -> Definition, ty: &Type, found: &mut dyn 
 
 fn mentioned_types(node: Node<'_>, ty: &Type, found: &mut Vec<Mention>) {
     types_in(&|path| node.resolve(path), ty, &mut |ty| found.push(Mention { at: node.id, of: Target::Type(ty) }));
+}
+
+fn parts(workspace: &Workspace, file: RustIndex, item: &TypeItem) -> Box<[TypeRef]> {
+    let Some(&module) = workspace.names.modules_of(file, item.module).first() else { return Box::default() };
+    let resolve = |path: &[Name]| workspace.names.resolve(&workspace.rust, module, path, None);
+    let mut found = Vec::new();
+    let mut keep = |ty: TypeRef| found.push(ty);
+    match &item.kind {
+        TypeKind::Struct(fields) => fields.iter().for_each(|field| types_in(&resolve, &field.ty, &mut keep)),
+        TypeKind::Enum(variants) => {
+            variants.iter().flat_map(|variant| &variant.types).for_each(|ty| types_in(&resolve, ty, &mut keep));
+        }
+        TypeKind::Alias(target) => types_in(&resolve, target, &mut keep),
+        TypeKind::Trait => {}
+    }
+    let mut seen = HashSet::default();
+    found.retain(|ty| seen.insert(*ty));
+    found.into()
 }

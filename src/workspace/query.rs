@@ -89,7 +89,7 @@ impl<'w> Node<'w> {
     }
 
     pub fn function(self) -> Option<FunctionRef> {
-        self.facts().function_of(self.id).map(|function| FunctionRef { file: self.file, function })
+        self.facts().function_of(self.id).map(|function| FunctionRef::new(self.file, function))
     }
 
     /// Modules it is compiled in: several when crates share the file.

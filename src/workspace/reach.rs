@@ -8,9 +8,9 @@ use std::ops::Range;
 
 use super::Workspace;
 use super::graph::{Mention, Target};
-use super::names::{CrateId, Definition, FunctionRef, RustIndex, TypeRef};
+use super::names::{CrateId, FunctionRef, RustIndex, TypeRef};
 use super::query::Node;
-use super::rust::{ExprId, FunctionId, Name, Outline, Type, TypeKind};
+use super::rust::{ExprId, FunctionId, Name, Outline};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 /// What one process runs.
@@ -148,8 +148,8 @@ impl<'w> Walk<'w> {
                 let Some(krate) = self.compiled(function).filter(|_| self.functions.insert(function)) else { return };
                 self.reach.functions.push(function);
                 self.open.extend(graph.owner(function).map(|owner| (Target::Type(owner), krate)));
-                if self.files.insert(function.file) {
-                    self.mentioned(graph.of_items(function.file), krate);
+                if self.files.insert(function.file()) {
+                    self.mentioned(graph.of_items(function.file()), krate);
                 }
                 let Some(parts) = leave_out(function) else {
                     return self.open.extend(graph.named(function).iter().map(|named| (named.clone(), krate)));
@@ -213,7 +213,7 @@ impl<'w> Walk<'w> {
 
     /// A type is made: what outside code calls on it runs, and so may what was called by name.
     fn made(&mut self, ty: TypeRef, by: CrateId) {
-        let Workspace { graph, rust, names, .. } = self.workspace;
+        let graph = &self.workspace.graph;
         for &method in graph.methods_of(ty) {
             let item = self.workspace.function(method);
             let called_outside = item.of_trait.is_some() || item.attributes.iter().any(|found| gives_to_macro(&found.path));
@@ -222,20 +222,7 @@ impl<'w> Walk<'w> {
                 self.open.push_back((Target::Function(method), by));
             }
         }
-        let item = ty.get(rust);
-        let Some(&module) = names.modules_of(ty.file, item.module).first() else { return };
-        let mut open: Vec<&Type> = match &item.kind {
-            TypeKind::Struct(fields) => fields.iter().map(|field| &field.ty).collect(),
-            TypeKind::Enum(variants) => variants.iter().flat_map(|variant| &variant.types).collect(),
-            TypeKind::Alias(target) => vec![target],
-            TypeKind::Trait => Vec::new(),
-        };
-        while let Some(part) = open.pop() {
-            if let Definition::Type(found) = names.resolve(rust, module, &part.path, None) {
-                self.open.push_back((Target::Type(found), by));
-            }
-            open.extend(&part.arguments);
-        }
+        self.open.extend(graph.parts(ty).iter().map(|part| (Target::Type(*part), by)));
     }
 }
 
@@ -248,7 +235,7 @@ fn entry_points(workspace: &Workspace, krate: CrateId) -> Vec<Target> {
         let launched = attributes.any(|name| matches!(&**name, "main" | "launch"));
         function.owner.is_none() && function.module == root.module && (launched || &*function.name == "main")
     });
-    entries.map(|(index, _)| Target::Function(FunctionRef { file: root.file, function: FunctionId::new(index) })).collect()
+    entries.map(|(index, _)| Target::Function(FunctionRef::new(root.file, FunctionId::new(index)))).collect()
 }
 
 /// Attributes that the compiler itself, or a lint, reads; any other is a macro, which may register the function somewhere.

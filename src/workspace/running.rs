@@ -145,7 +145,7 @@ impl Mode {
 fn is_on_subcommand(node: Node<'_>) -> bool {
     let ExprKind::Match { on, .. } = node.kind() else { return false };
     let Definition::Type(ty) = node.with(*on).ty() else { return false };
-    is_subcommand(&node.workspace.rust[ty.file], ty.get(&node.workspace.rust))
+    is_subcommand(&node.workspace.rust[ty.file()], ty.get(&node.workspace.rust))
 }
 
 fn is_subcommand(facts: &RustFile, item: &TypeItem) -> bool {
@@ -162,7 +162,7 @@ fn is_subcommand(facts: &RustFile, item: &TypeItem) -> bool {
 fn subcommands(workspace: &Workspace) -> impl Iterator<Item = TypeRef> {
     workspace.rust.iter().enumerate().flat_map(|(file, facts)| {
         let types = facts.types.iter().enumerate().filter(|(_, item)| is_subcommand(facts, item));
-        types.map(move |(index, _)| TypeRef { file, index })
+        types.map(move |(index, _)| TypeRef::new(file, index))
     })
 }
 
@@ -229,5 +229,5 @@ pub fn function_at(workspace: &Workspace, at: Location) -> Option<FunctionRef> {
         function.span.start <= at.span.start && at.span.end <= function.span.end && function.body.is_some()
     });
     let (index, _) = around.min_by_key(|(_, function)| function.span.end - function.span.start)?;
-    Some(FunctionRef { file, function: FunctionId::new(index) })
+    Some(FunctionRef::new(file, FunctionId::new(index)))
 }

@@ -26,7 +26,7 @@ struct Named {
     /// Bodies whose tokens say the name.
     bodies: Vec<FunctionRef>,
     /// Everything, in path and source order, once somebody asked: what is called, then what is read.
-    found: OnceLock<(Vec<Place>, Vec<Place>)>,
+    found: OnceLock<Box<(Vec<Place>, Vec<Place>)>>,
 }
 
 impl Index {
@@ -44,11 +44,16 @@ impl Index {
                 }
             }
             for body in facts.bodies.iter().filter(|_| !facts.generated) {
-                let function = FunctionRef { file, function: body.function };
+                let function = FunctionRef::new(file, body.function);
                 for name in &body.outline.names {
                     by_name.entry(*name).or_default().bodies.push(function);
                 }
             }
+        }
+        // Most names stand in one place or two, for which a list has room for four.
+        for named in by_name.values_mut() {
+            named.parsed.shrink_to_fit();
+            named.bodies.shrink_to_fit();
         }
         Self { by_name }
     }
@@ -88,7 +93,7 @@ impl Named {
             let (read, called): (Vec<_>, Vec<_>) =
                 found.into_iter().partition(|node| matches!(node.kind(), ExprKind::Field { .. }));
             let places = |nodes: Vec<Node<'_>>| nodes.into_iter().map(|node| (node.file, node.id)).collect();
-            (places(called), places(read))
+            Box::new((places(called), places(read)))
         })
     }
 }
@@ -149,7 +154,7 @@ impl Workspace {
         self.rust.iter().enumerate().filter(|(_, facts)| !facts.generated).flat_map(move |(file, facts)| {
             let parsed = (0..facts.expressions.len()).map(|id| Node { workspace: self, file, id: ExprId::new(id) });
             let bodies = facts.bodies.iter().filter_map(|body| {
-                let function = FunctionRef { file, function: body.function };
+                let function = FunctionRef::new(file, body.function);
                 self.body_saying(function, &worth)
             });
             let found = parsed.chain(bodies.flat_map(Node::whole_body));
@@ -204,18 +209,18 @@ impl Workspace {
 
     /// Crates that a function is compiled in: several when they share its file.
     pub fn crates_of(&self, function: FunctionRef) -> impl Iterator<Item = CrateId> {
-        let modules = self.names.modules_of(function.file, self.function(function).module);
+        let modules = self.names.modules_of(function.file(), self.function(function).module);
         modules.iter().map(|&module| self.names.modules[module].krate)
     }
 
     /// Where a function's name stands.
     pub fn function_location(&self, function: FunctionRef) -> Location {
-        self.rust[function.file].location(self.function(function).name_span)
+        self.rust[function.file()].location(self.function(function).name_span)
     }
 
     /// What the tokens of a function's body say; `None` where the body was parsed with its file.
     pub fn outline(&self, function: FunctionRef) -> Option<&Outline> {
-        let facts = &self.rust[function.file];
+        let facts = &self.rust[function.file()];
         facts.bodies.around_id(self.function(function).body?).map(|body| &body.outline)
     }
 
@@ -229,19 +234,19 @@ impl Workspace {
         // What an escape stands for, only the parser says.
         let may_be = |text: &str| text.contains('\\') || worth(text);
         let body = self.body(function)?;
-        let waits = self.rust[function.file].bodies.around_id(body.id);
+        let waits = self.rust[function.file()].bodies.around_id(body.id);
         Some(body).filter(|_| waits.is_none_or(|waits| waits.texts().any(may_be)))
     }
 
     /// What a path means in a function.
     pub fn meaning_in(&self, function: FunctionRef, path: &[Name]) -> Definition {
         let item = self.function(function);
-        let Some(&module) = self.names.modules_of(function.file, item.module).first() else { return Definition::Unknown };
+        let Some(&module) = self.names.modules_of(function.file(), item.module).first() else { return Definition::Unknown };
         self.names.resolve(&self.rust, module, path, item.owner.as_ref())
     }
 
     /// The body of a function.
     pub fn body(&self, function: FunctionRef) -> Option<Node<'_>> {
-        Some(Node { workspace: self, file: function.file, id: self.function(function).body? })
+        Some(Node { workspace: self, file: function.file(), id: self.function(function).body? })
     }
 }

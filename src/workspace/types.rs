@@ -131,7 +131,7 @@ impl<'w> Node<'w> {
             ty = ty.arguments.first()?;
         }
         let part = ty.arguments.get(position).filter(|_| ty.path.is_empty() && ty.arguments.len() == count)?;
-        let module = self.workspace.names.modules_of(function.file, item.module).first()?;
+        let module = self.workspace.names.modules_of(function.file(), item.module).first()?;
         Some(self.workspace.type_meaning(*module, part, item.owner.as_ref()))
     }
 
@@ -177,7 +177,7 @@ impl<'w> Node<'w> {
         let Definition::Type(ty) = self.resolve(base) else { return Definition::Unknown };
         let item = ty.get(&self.workspace.rust);
         let TypeKind::Enum(variants) = &item.kind else { return Definition::Unknown };
-        let module = self.workspace.names.modules_of(ty.file, item.module).first();
+        let module = self.workspace.names.modules_of(ty.file(), item.module).first();
         let Some(variant) = variants.iter().find(|known| known.name == *name) else { return Definition::Unknown };
         let part = match variant.fields.is_empty() {
             true => Some(position).filter(|_| variant.types.len() == count),
@@ -279,7 +279,7 @@ impl Workspace {
 
     fn through_alias(&self, ty: TypeRef) -> Definition {
         let item = ty.get(&self.rust);
-        match (&item.kind, self.names.modules_of(ty.file, item.module).first()) {
+        match (&item.kind, self.names.modules_of(ty.file(), item.module).first()) {
             (TypeKind::Alias(target), Some(&module)) if target.path.last() != Some(&item.name) => {
                 self.type_meaning(module, target, None)
             }
@@ -289,7 +289,8 @@ impl Workspace {
 
     fn field_type(&self, ty: TypeRef, name: &str) -> Definition {
         let item = ty.get(&self.rust);
-        let (TypeKind::Struct(fields), Some(&module)) = (&item.kind, self.names.modules_of(ty.file, item.module).first()) else {
+        let (TypeKind::Struct(fields), Some(&module)) = (&item.kind, self.names.modules_of(ty.file(), item.module).first())
+        else {
             return Definition::Unknown;
         };
         let field = fields.iter().find(|field| &*field.name == name);
@@ -298,7 +299,7 @@ impl Workspace {
 
     fn return_type(&self, function: names::FunctionRef) -> Definition {
         let item = self.function(function);
-        match (&item.returns, self.names.modules_of(function.file, item.module).first()) {
+        match (&item.returns, self.names.modules_of(function.file(), item.module).first()) {
             (Some(ty), Some(&module)) => self.type_meaning(module, ty, item.owner.as_ref()),
             _ => Definition::Unknown,
         }

@@ -263,7 +263,7 @@ fn in_logger(print: Node<'_>) -> bool {
     let workspace = print.workspace;
     let item = workspace.function(function);
     let owners = item.owner.iter().chain(&item.of_trait).filter_map(|path| path.last());
-    let module = workspace.names.modules_of(function.file, item.module).first();
+    let module = workspace.names.modules_of(function.file(), item.module).first();
     let modules = std::iter::successors(module.copied(), |&module| workspace.names.modules[module].parent);
     let modules = modules.map(|module| &workspace.names.modules[module].name);
     std::iter::once(&item.name).chain(owners).chain(modules).any(|name| has_word(name, LOGGERS) || has_word(name, LINE_MAKERS))

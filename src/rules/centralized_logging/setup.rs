@@ -171,7 +171,7 @@ pub fn main(workspace: &Workspace, service: &Service) -> Option<FunctionRef> {
     let mut named = functions.filter(|function| {
         let item = workspace.function(*function);
         let launched = item.attributes.iter().any(|attribute| attribute.path.last().is_some_and(|name| **name == *"launch"));
-        function.file == root.file && item.owner.is_none() && (launched || &*item.name == "main")
+        function.file() == root.file && item.owner.is_none() && (launched || &*item.name == "main")
     });
     named.next()
 }

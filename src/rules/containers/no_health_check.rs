@@ -106,7 +106,7 @@ fn has_route(served: &Served<'_>) -> bool {
 /// A handler's name and its module's: `health::get`.
 fn names_of(workspace: &Workspace, handler: FunctionRef) -> impl Iterator<Item = &str> {
     let item = workspace.function(handler);
-    let module = workspace.names.modules_of(handler.file, item.module).first();
+    let module = workspace.names.modules_of(handler.file(), item.module).first();
     std::iter::once(&*item.name).chain(module.map(|&module| &*workspace.names.modules[module].name))
 }
 

@@ -97,9 +97,9 @@ fn collection_within(node: Node<'_>, depth: usize) -> Option<Location> {
             let item = ty.get(&workspace.rust);
             let TypeKind::Struct(fields) = &item.kind else { return None };
             let field = fields.iter().find(|field| field.name == *name)?;
-            let module = *workspace.names.modules_of(ty.file, item.module).first()?;
+            let module = *workspace.names.modules_of(ty.file(), item.module).first()?;
             let named = has_word(&item.name, MAY_DIFFER) || has_word(name, MAY_DIFFER);
-            let at = workspace.rust[ty.file].location(field.span);
+            let at = workspace.rust[ty.file()].location(field.span);
             declared(workspace, module, &field.ty, at).filter(|_| !named)
         }
         ExprKind::Path(path) => {
@@ -156,8 +156,8 @@ fn declared(workspace: &Workspace, module: ModuleIndex, ty: &Type, at: Location)
             if has_word(&item.name, MAY_DIFFER) {
                 return None;
             }
-            (ty, module) = (target, *workspace.names.modules_of(found.file, item.module).first()?);
-            at = workspace.rust[found.file].location(item.span);
+            (ty, module) = (target, *workspace.names.modules_of(found.file(), item.module).first()?);
+            at = workspace.rust[found.file()].location(item.span);
         } else {
             return None;
         }
@@ -173,7 +173,7 @@ fn is_data(workspace: &Workspace, module: ModuleIndex, ty: &Type) -> bool {
     }
     let Definition::Type(found) = workspace.names.resolve(&workspace.rust, module, &ty.path, None) else { return false };
     let item = found.get(&workspace.rust);
-    let facts = &workspace.rust[found.file];
+    let facts = &workspace.rust[found.file()];
     let derives = |id: &ExprId| match &facts.expr(*id).kind {
         ExprKind::Path(path) => path.last().is_some_and(|name| matches!(&**name, "Serialize" | "Deserialize")),
         _ => false,

@@ -102,7 +102,7 @@ fn is_generated_connect(call: Node<'_>) -> bool {
     }
     match call.definition() {
         Definition::Unknown => uses_tonic(call),
-        Definition::Function(function) => call.workspace.rust[function.file].generated && uses_tonic(call),
+        Definition::Function(function) => call.workspace.rust[function.file()].generated && uses_tonic(call),
         _ => false,
     }
 }

@@ -108,7 +108,7 @@ pub fn is_named(workspace: &Workspace, service: &Service, words: &[&str]) -> boo
     }
     for &function in reach.functions() {
         let item = workspace.function(function);
-        let is_imported = |path: &[Name]| path.first().is_some_and(|name| imported.contains(&(function.file, *name)));
+        let is_imported = |path: &[Name]| path.first().is_some_and(|name| imported.contains(&(function.file(), *name)));
         let mut types = item.parameters.iter().map(|parameter| &parameter.ty).chain(&item.returns);
         if has(&item.name)
             || item.owner.iter().flat_map(|owner| owner.iter()).any(|name| has(name))

@@ -34,7 +34,7 @@ pub fn per_request_functions(
         }
         for mention in workspace.graph.of(workspace, function) {
             let Target::Function(called) = mention.of else { continue };
-            let at = Node { workspace, file: function.file, id: mention.at };
+            let at = Node { workspace, file: function.file(), id: mention.at };
             if workspace.runs(service, at) && follow(at) {
                 open.push_back((called, handler, calls + 1));
             }
@@ -57,7 +57,7 @@ pub fn reached_from(workspace: &Workspace, service: &Service, handler: FunctionR
     while let Some((function, calls)) = open.pop_front() {
         for mention in workspace.graph.of(workspace, function).iter().filter(|_| calls < MAX_FOLLOWED) {
             let Target::Function(called) = mention.of else { continue };
-            let at = Node { workspace, file: function.file, id: mention.at };
+            let at = Node { workspace, file: function.file(), id: mention.at };
             if workspace.runs(service, at) && !found.contains(&called) {
                 found.push(called);
                 open.push_back((called, calls + 1));
@@ -85,7 +85,7 @@ pub fn serves_probes_only(served: &Served<'_>) -> bool {
 /// A method of a gRPC service: of a trait, taking tonic's `Request`.
 pub fn is_rpc(workspace: &Workspace, function: FunctionRef) -> bool {
     let item: &Function = workspace.function(function);
-    let Some(&module) = workspace.names.modules_of(function.file, item.module).first() else { return false };
+    let Some(&module) = workspace.names.modules_of(function.file(), item.module).first() else { return false };
     let is_request = |ty| {
         let meaning = workspace.type_meaning(module, ty, None);
         matches!(meaning, Definition::External(path) if path == "tonic::Request")

@@ -64,7 +64,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             let Some(cached) = function.attributes.iter().find(|attribute| is_unbounded(attribute, file, workspace)) else {
                 continue;
             };
-            let body = workspace.body(FunctionRef { file, function: FunctionId::new(index) });
+            let body = workspace.body(FunctionRef::new(file, FunctionId::new(index)));
             let Some(service) = body.and_then(|body| workspace.run_by(body)) else { continue };
             // One entry is no cache that grows.
             if !function.parameters.is_empty() {

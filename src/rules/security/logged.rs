@@ -160,11 +160,11 @@ fn hides(value: Node<'_>) -> bool {
 pub fn secret_field(workspace: &Workspace, ty: TypeRef, depth: usize) -> Option<(String, Location)> {
     let depth = depth.checked_sub(1)?;
     let item = ty.get(&workspace.rust);
-    let facts = &workspace.rust[ty.file];
+    let facts = &workspace.rust[ty.file()];
     if !item.attributes.iter().any(|attribute| derives_debug(facts, attribute)) {
         return None;
     }
-    let module = *workspace.names.modules_of(ty.file, item.module).first()?;
+    let module = *workspace.names.modules_of(ty.file(), item.module).first()?;
     fields(workspace, ty)?
         .iter()
         .filter(|field| field.attributes.iter().all(|attribute| !hides_field(facts, attribute)))

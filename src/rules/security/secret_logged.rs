@@ -68,7 +68,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for (file, facts) in workspace.rust.iter().enumerate() {
         for (index, function) in facts.functions.iter().enumerate() {
             let Some(attribute) = function.attributes.iter().find(|attribute| is_instrument(attribute)) else { continue };
-            let reference = FunctionRef { file, function: FunctionId::new(index) };
+            let reference = FunctionRef::new(file, FunctionId::new(index));
             out.extend(spanned(workspace, reference, facts, attribute));
         }
     }
@@ -89,7 +89,7 @@ fn is_instrument(attribute: &Attribute) -> bool {
 fn spanned(workspace: &Workspace, function: FunctionRef, facts: &RustFile, attribute: &Attribute) -> Option<Diagnostic> {
     let item = workspace.function(function);
     let names = |id: &crate::workspace::rust::ExprId| -> Vec<String> {
-        let part = Node { workspace, file: function.file, id: *id };
+        let part = Node { workspace, file: function.file(), id: *id };
         part.descendants().filter_map(Node::path).filter_map(<[_]>::last).map(|name| name.to_string()).collect()
     };
     let arguments: Vec<Vec<String>> = attribute.arguments.iter().map(names).collect();

@@ -91,7 +91,7 @@ fn serves_in_library(workspace: &Workspace, service: &Service) -> bool {
     };
     let serving = service.evidence.iter().filter_map(|found| index_of(&workspace.rust, found.at.file));
     let Some(served) = workspace.served(service) else { return true };
-    let answering = handlers(workspace, &served).map(|handler| handler.file);
+    let answering = handlers(workspace, &served).map(|handler| handler.file());
     let mut files = serving.chain(answering).peekable();
     files.peek().is_none() || files.any(in_library)
 }

@@ -192,7 +192,7 @@ impl Evaluator<'_> {
         let item = ty.get(&self.workspace.rust);
         let TypeKind::Struct(fields) = &item.kind else { return None };
         let field = fields.iter().find(|field| &*field.name == name)?;
-        let facts = &self.workspace.rust[ty.file];
+        let facts = &self.workspace.rust[ty.file()];
         for attribute in &field.attributes {
             let arguments = environment::arguments(facts, attribute);
             let default = arguments.iter().find(|(key, _)| key.starts_with("default_value"));

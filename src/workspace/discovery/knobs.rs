@@ -138,13 +138,13 @@ fn type_of(workspace: &Workspace, file: usize, settings: &Settings) -> Option<Ty
     let scored = types.filter_map(|(index, item)| match &item.kind {
         TypeKind::Struct(fields) if !item.test => {
             let matching = fields.iter().filter(|field| sections.contains(&key_of(workspace, file, field).as_str())).count();
-            Some((matching, TypeRef { file, index }))
+            Some((matching, TypeRef::new(file, index)))
         }
         _ => None,
     });
     scored
         .filter(|(matching, _)| *matching > 0)
-        .max_by_key(|(matching, ty)| (*matching, std::cmp::Reverse(ty.index)))
+        .max_by_key(|(matching, ty)| (*matching, std::cmp::Reverse(*ty)))
         .map(|(_, ty)| ty)
 }
 
@@ -160,13 +160,13 @@ fn optional_keys(workspace: &Workspace, ty: TypeRef, prefix: &str, nesting: usiz
     let Some(nesting) = nesting.checked_sub(1) else { return };
     let item = ty.get(&workspace.rust);
     let TypeKind::Struct(fields) = &item.kind else { return };
-    let Some(&module) = workspace.names.modules_of(ty.file, item.module).first() else { return };
+    let Some(&module) = workspace.names.modules_of(ty.file(), item.module).first() else { return };
     for field in fields {
-        let key = key_of(workspace, ty.file, field);
+        let key = key_of(workspace, ty.file(), field);
         let key = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
         match workspace.type_meaning(module, innermost(&field.ty), None) {
             Definition::Type(inner) => optional_keys(workspace, inner, &key, nesting, keys),
-            _ if field.ty.name() == Some("Option") => keys.push((key, workspace.rust[ty.file].location(field.span))),
+            _ if field.ty.name() == Some("Option") => keys.push((key, workspace.rust[ty.file()].location(field.span))),
             _ => {}
         }
     }

@@ -38,7 +38,7 @@ pub fn probes(workspace: &Workspace, reached: &Reach) -> Probes {
             paths.extend(body.descendants().filter_map(routed));
         }
         // `#[get("/health")]`: actix and rocket route by attribute, and hand the function on by its name.
-        let facts = &workspace.rust[function.file];
+        let facts = &workspace.rust[function.file()];
         for attribute in &workspace.function(function).attributes {
             let first = attribute.arguments.first().map(|id| &facts.expr(*id).kind);
             let method = attribute.path.last().is_some_and(|name| matches!(&**name, "get" | "head" | "route" | "handler"));

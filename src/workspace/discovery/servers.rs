@@ -150,7 +150,7 @@ pub fn signs(workspace: &Workspace, function: FunctionRef, starts: &HashSet<Func
         let path: Vec<&str> = attribute.path.iter().map(|part| &**part).collect();
         if ATTRIBUTES.contains(&path.as_slice()) {
             let text = format!("serves with `#[{}]`", path.join("::"));
-            found.push(Sign { what: What::Http, text, at: workspace.rust[function.file].location(attribute.span) });
+            found.push(Sign { what: What::Http, text, at: workspace.rust[function.file()].location(attribute.span) });
         }
     }
     let is_start = |path: &Segments| match &**path {

@@ -116,7 +116,7 @@ impl<'w> Served<'w> {
         let Some(function) = server.function else { return false };
         let is_side = |name: &str| SIDE.iter().any(|word| name.to_ascii_lowercase().contains(word));
         let item = self.workspace.function(function);
-        let module = self.workspace.names.modules_of(function.file, item.module).first();
+        let module = self.workspace.names.modules_of(function.file(), item.module).first();
         let modules = std::iter::successors(module.copied(), |&module| self.workspace.names.modules[module].parent);
         let owner = item.owner.iter().flat_map(|owner| owner.iter()).any(|name| is_side(name));
         owner || is_side(&item.name) || modules.map(|module| &self.workspace.names.modules[module].name).any(|name| is_side(name))

@@ -111,7 +111,7 @@ impl Routers {
         }
         for (file, facts) in workspace.rust.iter().enumerate() {
             for (index, function) in facts.functions.iter().enumerate() {
-                let function_ref = FunctionRef { file, function: FunctionId::new(index) };
+                let function_ref = FunctionRef::new(file, FunctionId::new(index));
                 let Some(body) = workspace.body(function_ref).filter(|body| body.ships()) else { continue };
                 for (position, parameter) in function.parameters.iter().enumerate() {
                     let Definition::External(ty) = body.meaning(&parameter.ty) else { continue };

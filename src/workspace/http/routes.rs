@@ -177,7 +177,7 @@ impl<'w> Finder<'w, '_> {
             else {
                 continue;
             };
-            let module = self.workspace.names.modules_of(function.file, item.module).first().copied();
+            let module = self.workspace.names.modules_of(function.file(), item.module).first().copied();
             let owner = module.map(|module| self.workspace.names.resolve(&self.workspace.rust, module, owner, None));
             if matches!(owner, Some(Definition::Type(ty)) if types.contains(&ty)) {
                 let paths = prefixes.iter().map(|prefix| join(prefix, &path)).collect();
@@ -249,7 +249,7 @@ impl<'w> Finder<'w, '_> {
         for (file, facts) in workspace.rust.iter().enumerate() {
             for (index, item) in facts.functions.iter().enumerate() {
                 if !item.attributes.is_empty() && !item.test && !facts.generated {
-                    found.push((FunctionRef { file, function: FunctionId::new(index) }, item));
+                    found.push((FunctionRef::new(file, FunctionId::new(index)), item));
                 }
             }
         }
@@ -265,7 +265,7 @@ impl<'w> Finder<'w, '_> {
             if is(attribute, "endpoint") || is(attribute, "channel") || **name == *"path" && attribute.path.len() > 1 {
                 found.extend(self.named_path(function, attribute).map(|path| (path, true)));
             } else if VERBS.contains(&&**name) {
-                let first = attribute.arguments.iter().map(|&id| Node { workspace: self.workspace, file: function.file, id });
+                let first = attribute.arguments.iter().map(|&id| Node { workspace: self.workspace, file: function.file(), id });
                 let text = first.clone().find_map(|node| match node.kind() {
                     ExprKind::Literal(_) => node.text().map(|text| (text.to_owned(), true)),
                     ExprKind::Macro { .. } => Some(path::text(node)),
@@ -286,7 +286,7 @@ impl<'w> Finder<'w, '_> {
     /// `path = "/items"` or `uri = "/items"` in an attribute.
     fn named_path(&self, function: FunctionRef, attribute: &Attribute) -> Option<String> {
         attribute.arguments.iter().find_map(|&id| {
-            let node = Node { workspace: self.workspace, file: function.file, id };
+            let node = Node { workspace: self.workspace, file: function.file(), id };
             let ExprKind::Assign { left, right } = node.kind() else { return None };
             let is_path = matches!(node.with(*left).variable(), Some("path" | "uri"));
             is_path.then(|| node.with(*right).text().map(str::to_owned)).flatten()

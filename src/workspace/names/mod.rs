@@ -74,15 +74,15 @@ enum Item {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionRef {
-    pub file: RustIndex,
+    // A big workspace keeps millions of these.
+    file: u32,
     pub function: FunctionId,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypeRef {
-    pub file: RustIndex,
-    /// Index into [`RustFile::types`].
-    pub index: usize,
+    file: u32,
+    index: u32,
 }
 
 /// What a path means.
@@ -239,7 +239,7 @@ impl Names {
                 |of_file: &HashMap<_, Vec<ModuleIndex>>, module| of_file.get(&(file, module)).cloned().unwrap_or_default();
             for (id, function) in facts.functions.iter().enumerate() {
                 if function.owner.is_none() {
-                    let item = FunctionRef { file, function: FunctionId::new(id) };
+                    let item = FunctionRef::new(file, FunctionId::new(id));
                     for module in modules(&self.of_file, function.module) {
                         self.modules[module].add(&function.name, Item::Function(item));
                     }
@@ -247,7 +247,7 @@ impl Names {
             }
             for (index, ty) in facts.types.iter().enumerate() {
                 for module in modules(&self.of_file, ty.module) {
-                    self.modules[module].items.insert(ty.name, Item::Type(TypeRef { file, index }));
+                    self.modules[module].items.insert(ty.name, Item::Type(TypeRef::new(file, index)));
                 }
             }
             for constant in &facts.constants {
@@ -274,7 +274,7 @@ impl Names {
                 let Some(owner) = &function.owner else { continue };
                 let Some(&module) = self.modules_of(file, function.module).first() else { continue };
                 if let Definition::Type(ty) = self.resolve(rust, module, owner, None) {
-                    let method = FunctionRef { file, function: FunctionId::new(id) };
+                    let method = FunctionRef::new(file, FunctionId::new(id));
                     methods.entry(ty).or_default().entry(function.name).or_insert(method);
                 }
             }
@@ -304,15 +304,40 @@ impl ModuleNode {
 }
 
 impl FunctionRef {
+    pub fn new(file: RustIndex, function: FunctionId) -> Self {
+        Self { file: narrow(file), function }
+    }
+
+    pub const fn file(self) -> RustIndex {
+        self.file as RustIndex
+    }
+
     pub fn get(self, rust: &[RustFile]) -> &Function {
-        rust[self.file].function(self.function)
+        rust[self.file()].function(self.function)
     }
 }
 
 impl TypeRef {
-    pub fn get(self, rust: &[RustFile]) -> &TypeItem {
-        &rust[self.file].types[self.index]
+    /// `index` into [`RustFile::types`].
+    pub fn new(file: RustIndex, index: usize) -> Self {
+        Self { file: narrow(file), index: narrow(index) }
     }
+
+    pub const fn file(self) -> RustIndex {
+        self.file as RustIndex
+    }
+
+    pub const fn index(self) -> usize {
+        self.index as usize
+    }
+
+    pub fn get(self, rust: &[RustFile]) -> &TypeItem {
+        &rust[self.file()].types[self.index()]
+    }
+}
+
+fn narrow(index: usize) -> u32 {
+    u32::try_from(index).expect("fewer than 2^32 files, and types in one")
 }
 
 fn dependencies(package: &Package) -> HashMap<Name, Dependency> {

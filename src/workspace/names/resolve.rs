@@ -50,7 +50,7 @@ impl Names {
                 match &ty.get(rust).kind {
                     // `type Http = reqwest::Client; Http::new()`
                     TypeKind::Alias(target) => {
-                        let module = self.modules_of(ty.file, ty.get(rust).module).first();
+                        let module = self.modules_of(ty.file(), ty.get(rust).module).first();
                         let (Some(&module), Some(left)) = (module, steps.checked_sub(1)) else { return Definition::Unknown };
                         *steps = left;
                         let full: Vec<Name> = target.path.iter().chain(rest).copied().collect();

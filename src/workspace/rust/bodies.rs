@@ -22,7 +22,7 @@ pub(super) const MAX_LENGTH: usize = ROOM / 4;
 /// The bodies of a file that could wait, in source order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Bodies {
-    all: Vec<Body>,
+    all: Box<[Body]>,
 }
 
 /// One body, at first by its tokens only.
@@ -50,7 +50,7 @@ impl Bodies {
     /// `all` in source order.
     pub(super) fn new(all: Vec<Body>) -> Self {
         debug_assert!(all.is_sorted_by_key(|body| body.start()));
-        Self { all }
+        Self { all: all.into() }
     }
 
     /// How far into the bodies' ids this one is; `None` for that of an expression elsewhere.

@@ -100,13 +100,13 @@ pub struct Function {
     pub owner: Option<Segments>,
     /// The trait that an `impl` is of.
     pub of_trait: Option<Segments>,
-    pub parameters: Vec<Parameter>,
+    pub parameters: Box<[Parameter]>,
     pub returns: Option<Type>,
     pub is_async: bool,
     pub public: bool,
     /// A test, or inside test-only code of this file.
     pub test: bool,
-    pub attributes: Vec<Attribute>,
+    pub attributes: Box<[Attribute]>,
     pub body: Option<ExprId>,
     pub name_span: Span,
     pub span: Span,
@@ -134,7 +134,7 @@ pub struct TypeItem {
     pub name: Name,
     pub module: ModuleId,
     pub kind: TypeKind,
-    pub attributes: Vec<Attribute>,
+    pub attributes: Box<[Attribute]>,
     pub test: bool,
     pub span: Span,
 }
@@ -160,7 +160,7 @@ pub struct Variant {
 pub struct Field {
     pub name: Name,
     pub ty: Type,
-    pub attributes: Vec<Attribute>,
+    pub attributes: Box<[Attribute]>,
     pub span: Span,
 }
 
@@ -179,7 +179,7 @@ pub struct Constant {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Attribute {
     pub path: Segments,
-    pub arguments: Vec<ExprId>,
+    pub arguments: Box<[ExprId]>,
     pub span: Span,
 }
 

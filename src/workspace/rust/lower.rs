@@ -41,6 +41,12 @@ pub(super) fn lower(
     lowering.items(&tree.items);
     let Lowering { mut out, bodies, .. } = lowering;
     out.bodies = Bodies::new(bodies);
+    // All of it stays: what the lists grew by on their way is given back.
+    out.uses.shrink_to_fit();
+    out.functions.shrink_to_fit();
+    out.types.shrink_to_fit();
+    out.constants.shrink_to_fit();
+    out.expressions.shrink_to_fit();
     out.comments = tokens.comments.iter().map(|&(start, end)| comment(text, start as usize, end as usize)).collect();
     out
 }
@@ -284,7 +290,7 @@ impl Lowering<'_> {
             is_async: signature.asyncness.is_some(),
             public,
             test,
-            attributes: Vec::new(),
+            attributes: Box::default(),
             body: None,
             name_span: self.span(signature.ident.span()),
             span: join(start, end),
@@ -294,7 +300,7 @@ impl Lowering<'_> {
         let outer_parent = self.parent.take();
         // Tests are never asked about: their bodies would only take room.
         let (attributes, body) =
-            if test { (Vec::new(), None) } else { (self.attributes(attributes), body.map(|body| self.body_of(id, body))) };
+            if test { (Box::default(), None) } else { (self.attributes(attributes), body.map(|body| self.body_of(id, body))) };
         let function = &mut self.out.functions[id.index()];
         function.attributes = attributes;
         function.body = body;
@@ -366,7 +372,7 @@ impl Lowering<'_> {
     }
 
     /// All attributes but doc comments, which say nothing that a rule could use.
-    fn attributes(&mut self, attributes: &[syn::Attribute]) -> Vec<Attribute> {
+    fn attributes(&mut self, attributes: &[syn::Attribute]) -> Box<[Attribute]> {
         let outer = self.parent.take();
         let kept = attributes.iter().filter(|attribute| !attribute.path().is_ident("doc"));
         let lowered = kept
@@ -381,7 +387,7 @@ impl Lowering<'_> {
                 };
                 let start = self.span(attribute.pound_token.span);
                 let end = self.span(attribute.bracket_token.span.close());
-                Attribute { path: segments(attribute.path()), arguments, span: join(start, end) }
+                Attribute { path: segments(attribute.path()), arguments: arguments.into(), span: join(start, end) }
             })
             .collect();
         self.parent = outer;
