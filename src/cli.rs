@@ -80,11 +80,12 @@ pub enum Command {
 /// Inside a Cargo workspace, yours or a generated one, the service is added to it. Elsewhere a new workspace is made,
 /// named by --workspace, else by the service. Nothing that exists is overwritten, comments and formatting of your
 /// manifests stay, and all files are written or none.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(after_long_help = NEW_EXAMPLES)]
 pub struct New {
-    /// Name of the service: lowercase letters, digits and `-`, as Cargo and DNS both accept
-    pub name: String,
+    /// Name of the service: lowercase letters, digits and `-`, as Cargo and DNS both accept. Without it, on a terminal, it asks
+    /// for what it needs
+    pub name: Option<String>,
     /// Directory of the workspace, made when missing [default: the workspace around here, else NAME]
     #[arg(long, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
@@ -95,21 +96,21 @@ pub struct New {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1024..=64525))]
     pub port: Option<u16>,
 
-    /// How callers talk to it
-    #[arg(long, value_enum, default_value_t, help_heading = "Service options")]
-    pub protocol: NewProtocol,
-    /// Where it keeps its own data
-    #[arg(long, value_enum, default_value_t, help_heading = "Service options")]
-    pub store: NewStore,
-    /// How it finds other services
-    #[arg(long, value_enum, default_value_t, help_heading = "Service options")]
-    pub discovery: NewDiscovery,
-    /// How it knows its callers
-    #[arg(long, value_enum, default_value_t, help_heading = "Service options")]
-    pub auth: NewAuth,
-    /// How its traffic is encrypted
-    #[arg(long, value_enum, default_value_t, help_heading = "Service options")]
-    pub tls: NewTls,
+    /// How callers talk to it [default: rest]
+    #[arg(long, value_enum, help_heading = "Service options")]
+    pub protocol: Option<NewProtocol>,
+    /// Where it keeps its own data [default: sqlite]
+    #[arg(long, value_enum, help_heading = "Service options")]
+    pub store: Option<NewStore>,
+    /// How it finds other services [default: kubernetes]
+    #[arg(long, value_enum, help_heading = "Service options")]
+    pub discovery: Option<NewDiscovery>,
+    /// How it knows its callers [default: jwt]
+    #[arg(long, value_enum, help_heading = "Service options")]
+    pub auth: Option<NewAuth>,
+    /// How its traffic is encrypted [default: mesh]
+    #[arg(long, value_enum, help_heading = "Service options")]
+    pub tls: Option<NewTls>,
     /// Services that it calls, each through a client with timeouts, retries and a circuit breaker
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Service options")]
     pub calls: Vec<String>,

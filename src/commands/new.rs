@@ -1,5 +1,6 @@
 //! `cargo msvc new`: plan a service and its surroundings, write them, say what to do next.
 
+mod ask;
 mod git;
 mod place;
 
@@ -39,10 +40,28 @@ struct Planned {
 }
 
 pub fn run(args: &New, terminal: Terminal) -> miette::Result<Outcome> {
+    let answered;
+    let args = if args.name.is_none() && ask::can_ask() {
+        let Some(answers) = ask::ask(args, &callable(args), terminal)? else {
+            terminal.say("Nothing was written.");
+            return Ok(Outcome::Clean);
+        };
+        answered = answers;
+        &answered
+    } else {
+        args
+    };
     if let Some(next) = create(args, terminal)? {
         terminal.say(next);
     }
     Ok(Outcome::Clean)
+}
+
+/// The services that a new one could call, as far as they can be found: what is wrong shows when it is made.
+fn callable(args: &New) -> Vec<Callee> {
+    let Ok(here) = std::env::current_dir() else { return Vec::new() };
+    let Ok(Place::Existing(root)) = place::find(&here, args.workspace.as_deref(), "service") else { return Vec::new() };
+    place::read_existing(&root).map(|existing| place::callees(&root, &existing.members)).unwrap_or_default()
 }
 
 /// Does what `new` does and returns the text that says what to do next; `None` when nothing was to be written.
@@ -51,7 +70,10 @@ pub fn run(args: &New, terminal: Terminal) -> miette::Result<Outcome> {
 /// When the service cannot be made; nothing is written then.
 pub fn create(args: &New, terminal: Terminal) -> miette::Result<Option<String>> {
     let here = std::env::current_dir().map_err(|error| miette!("cannot tell the current directory: {error}"))?;
-    let name = parse_name(&args.name)?;
+    let Some(name) = &args.name else {
+        return Err(miette!(help = "name it: `cargo msvc new orders`; on a terminal it asks for what it needs", "the service has no name"));
+    };
+    let name = parse_name(name)?;
     let place = place::find(&here, args.workspace.as_deref(), name.as_str())?;
     let (Place::Existing(root) | Place::New(root)) = &place;
     finish_interrupted_write(root, args.plan.only_looks(), terminal)?;
@@ -88,13 +110,13 @@ fn plan(args: &New, name: ServiceName, place: Place) -> miette::Result<Planned> 
     let calls = called_names(&name, &args.calls)?;
     let spec = |port: u16| ServiceSpec {
         name: name.clone(),
-        protocol: args.protocol.into(),
+        protocol: args.protocol.unwrap_or_default().into(),
         port,
         admin_port: port + ADMIN_PORT_OFFSET,
-        store: args.store.into(),
-        discovery: args.discovery.into(),
-        auth: args.auth.into(),
-        tls: args.tls.into(),
+        store: args.store.unwrap_or_default().into(),
+        discovery: args.discovery.unwrap_or_default().into(),
+        auth: args.auth.unwrap_or_default().into(),
+        tls: args.tls.unwrap_or_default().into(),
         public: args.public,
         calls: calls.clone(),
     };

@@ -19,7 +19,7 @@ fn usage_errors_end_with_2_and_help_with_0() {
     let usage = "Usage: cargo msvc";
     for (arguments, said) in [
         (&["nwe"][..], "unrecognized subcommand 'nwe'"),
-        (&["new"], usage),
+        (&["new"], "the service has no name"),
         (&[], usage),
         (&["new", "orders", "--store", "oracle"], "[possible values: sqlite, postgres, mysql, none]"),
         (&["new", "orders", "--port", "80"], "80 is not in 1024..=64525"),
