@@ -81,6 +81,7 @@ fn names_are_what_they_mean() {
         ("import of an import", "use reqwest as r; use r::Client as C; fn main() { C::new(); }"),
         ("glob of a crate", "use reqwest::*; fn main() { Client::new(); }"),
         ("alias", "type Http = reqwest::Client; fn main() { Http::new(); }"),
+        ("beside a function of that name", "fn reqwest() { reqwest::Client::new(); } fn main() {}"),
         ("qualified self", "fn main() { <reqwest::Client>::new(); }"),
         ("re-export of a library", "fn main() { shared::Client::new(); }"),
         ("glob of a library", "use shared::*; fn main() { Client::new(); }"),
@@ -101,6 +102,7 @@ fn look_alikes_are_not() {
     for (why, main) in [
         ("own type", "struct Client; impl Client { fn new() {} } fn main() { Client::new(); }"),
         ("another crate", "use tokio::Client; fn main() { Client::new(); }"),
+        ("an import that is not known, beside a glob", "use reqwest::*; use shared::Client; fn main() { Client::new(); }"),
         ("a module of that name", "mod reqwest { pub struct Client; } fn main() { reqwest::Client::new(); }"),
         ("test function", "#[test] fn t() { reqwest::Client::new(); } fn main() {}"),
         ("test constant", "#[cfg(feature = \"test_mode\")] const C: Client = reqwest::Client::new(); fn main() {}"),
@@ -166,6 +168,7 @@ fn values_flow() {
         ("if let", "if let Ok(b) = Client::builder() { b.timeout(t); }", "timeout"),
         ("wrapped", "let c = Arc::new(Client::builder()); c.get();", "get"),
         ("a part of a tuple", "let (n, b) = (1, Client::builder()); n.other(); b.timeout(t);", "timeout"),
+        ("a closure that is mapped", "let b = names.map(|name| Client::builder()); b.timeout(t);", "timeout"),
         ("a named closure", "let b = || Client::builder(); b().timeout(t);", "timeout"),
         ("a named closure, handed on", "let b = || Client::builder(); CELL.get_or_init(b).timeout(t);", "timeout"),
     ] {
@@ -195,6 +198,9 @@ fn types_that_are_written_down_are_known() {
         ("extractor", "fn f(State(c): State<reqwest::Client>) { c.target(); }"),
         ("closure", "fn f() { run(|c: reqwest::Client| c.target()); }"),
         ("alias", "type Http = reqwest::Client; fn f(c: Http) { c.target(); }"),
+        ("alias of that name", "type Client = reqwest::Client; fn f(c: Client) { c.target(); }"),
+        ("aliases", "type A = B; type B = Box<reqwest::Client>; fn f(c: A) { c.target(); }"),
+        ("pattern", "struct S { c: reqwest::Client } impl S { fn f(&self) { let Self { c } = self; c.target(); } }"),
         ("variant", "enum E { A(u8, reqwest::Client) } fn f(e: E) { match e { E::A(n, c) => c.target(), } }"),
         (
             "variant with fields",
@@ -397,6 +403,12 @@ fn values_are_followed_across_functions() {
         (
             "field",
             "struct S { c: Client } fn main() { S { c: Client::new() }; } impl S { fn f(&self) { self.c.get(); } }",
+            "get",
+            0,
+        ),
+        (
+            "field that a pattern takes",
+            "struct S { c: Client, n: u8 } fn main() { S { c: Client::new(), n: 1 }; } impl S { fn f(&self) { let S { c: http, .. } = self; http.get(); } }",
             "get",
             0,
         ),

@@ -39,6 +39,16 @@ pub(super) const TRANSPARENT: &[&str] = &[
 const DERIVED: &[&str] =
     &["parse", "try_parse", "parse_from", "try_parse_from", "default", "new", "from", "try_from", "from_str", "from_env", "init"];
 
+/// Outside functions that make a pair, and the types of its parts.
+const PAIRS: &[(&str, [&str; 2])] = &[
+    ("std::sync::mpsc::channel", ["std::sync::mpsc::Sender", "std::sync::mpsc::Receiver"]),
+    ("std::sync::mpsc::sync_channel", ["std::sync::mpsc::SyncSender", "std::sync::mpsc::Receiver"]),
+    ("crossbeam_channel::bounded", ["crossbeam_channel::Sender", "crossbeam_channel::Receiver"]),
+    ("crossbeam_channel::unbounded", ["crossbeam_channel::Sender", "crossbeam_channel::Receiver"]),
+    ("flume::bounded", ["flume::Sender", "flume::Receiver"]),
+    ("flume::unbounded", ["flume::Sender", "flume::Receiver"]),
+];
+
 impl<'w> Node<'w> {
     /// The type written down for this value, wrappers such as `Arc` and `Option` taken off.
     pub fn ty(self) -> Definition {
@@ -111,7 +121,7 @@ impl<'w> Node<'w> {
         constant.map_or(Definition::Unknown, |constant| self.meaning(&constant.ty))
     }
 
-    /// `let (command, colors) = parse();`: what the function's signature says of that part.
+    /// `let (command, colors) = parse();`: what the function's signature says of that part, or what is known of it.
     fn tuple_part(self, name: &str) -> Option<Definition> {
         let blocks = self.ancestors().filter_map(|node| match node.kind() {
             ExprKind::Block(statements) => Some(statements.iter().map(move |id| node.with(*id))),
@@ -124,7 +134,14 @@ impl<'w> Node<'w> {
             }
             _ => None,
         })?;
-        let Definition::Function(function) = value.peel().definition() else { return None };
+        let function = match value.peel().definition() {
+            Definition::Function(function) => function,
+            Definition::External(path) => {
+                let (_, parts) = PAIRS.iter().find(|(known, _)| *known == path).filter(|_| count == 2)?;
+                return Some(Definition::External(parts[position]));
+            }
+            _ => return None,
+        };
         let item = self.workspace.function(function);
         let mut ty = item.returns.as_ref()?;
         while ty.name().is_some_and(|name| TRANSPARENT.contains(&name)) {
@@ -264,27 +281,27 @@ impl<'w> Node<'w> {
 impl Workspace {
     /// What a written type means in a module, transparent wrappers taken off.
     pub fn type_meaning(&self, module: names::ModuleIndex, ty: &Type, owner: Option<&Segments>) -> Definition {
-        let mut ty = ty;
-        while ty.name().is_some_and(|name| TRANSPARENT.contains(&name)) {
-            match ty.arguments.first() {
-                Some(inner) => ty = inner,
-                None => break,
-            }
-        }
+        let ty = opaque(ty);
         match self.names.resolve(&self.rust, module, &ty.path, owner) {
             Definition::Type(found) => self.through_alias(found),
             found => found,
         }
     }
 
+    /// What an alias stands for, also by way of others: `type Pool = r2d2::Pool<Manager>`.
     fn through_alias(&self, ty: TypeRef) -> Definition {
-        let item = ty.get(&self.rust);
-        match (&item.kind, self.names.modules_of(ty.file(), item.module).first()) {
-            (TypeKind::Alias(target), Some(&module)) if target.path.last() != Some(&item.name) => {
-                self.type_meaning(module, target, None)
+        let mut ty = ty;
+        for _ in 0..MAX_DEPTH {
+            let item = ty.get(&self.rust);
+            let module = self.names.modules_of(ty.file(), item.module).first();
+            let (TypeKind::Alias(target), Some(&module)) = (&item.kind, module) else { break };
+            match self.names.resolve(&self.rust, module, &opaque(target).path, None) {
+                Definition::Type(found) if found != ty => ty = found,
+                Definition::Type(_) => break,
+                found => return found,
             }
-            _ => Definition::Type(ty),
         }
+        Definition::Type(ty)
     }
 
     fn field_type(&self, ty: TypeRef, name: &str) -> Definition {
@@ -304,6 +321,18 @@ impl Workspace {
             _ => Definition::Unknown,
         }
     }
+}
+
+/// The type behind wrappers: `Client` of `Arc<Option<Client>>`.
+fn opaque(ty: &Type) -> &Type {
+    let mut ty = ty;
+    while ty.name().is_some_and(|name| TRANSPARENT.contains(&name)) {
+        match ty.arguments.first() {
+            Some(inner) => ty = inner,
+            None => break,
+        }
+    }
+    ty
 }
 
 /// What a method or associated function of an outside type gives back, by the conventions that builders keep: `new`,

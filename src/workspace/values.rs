@@ -236,15 +236,24 @@ fn bound<'w>(value: Node<'w>, names: &[Name], name: &str) -> Option<Node<'w>> {
     }
 }
 
-/// A call whose value is what its closure returns.
+/// A call whose value is what its closure returns, or holds it.
 fn calls_for_value(call: Node<'_>) -> bool {
+    const METHODS: &[&str] = &[
+        "get_or_init",
+        "get_or_try_init",
+        "get_or_insert_with",
+        "or_insert_with",
+        "unwrap_or_else",
+        "or_else",
+        "call_once",
+        "map",
+        "and_then",
+        "filter_map",
+        "flat_map",
+        "then",
+    ];
     match call.kind() {
-        ExprKind::Method { name, .. } => {
-            matches!(
-                &**name,
-                "get_or_init" | "get_or_try_init" | "get_or_insert_with" | "unwrap_or_else" | "or_else" | "call_once"
-            )
-        }
+        ExprKind::Method { name, .. } => METHODS.contains(&&**name),
         ExprKind::Call { .. } => is_wrapper(call),
         _ => false,
     }

@@ -34,6 +34,8 @@ pub const BLOCKING_CALLS: &[(&str, &str)] = &[
     ("diesel::MysqlConnection::establish", "use `diesel_async`, or `tokio::task::spawn_blocking`"),
     ("diesel::mysql::MysqlConnection::establish", "use `diesel_async`, or `tokio::task::spawn_blocking`"),
     ("diesel::prelude::MysqlConnection::establish", "use `diesel_async`, or `tokio::task::spawn_blocking`"),
+    // git2 0.20 `src/repo.rs`: libgit2 talks to the other side until it has everything.
+    ("git2::Repository::clone", "move it to `tokio::task::spawn_blocking`"),
     // Each parks the thread until the future is done.
     ("futures::executor::block_on", "write `.await` instead"),
     ("futures_executor::block_on", "write `.await` instead"),
@@ -78,6 +80,16 @@ pub const BLOCKING_CLIENTS: &[(&str, &[&str], &str)] = &[
     ("lettre::transport::smtp::SmtpTransport", &["send", "send_raw"], "use `AsyncSmtpTransport`, and `.await` what it sends"),
     // rdkafka 0.36 `src/consumer/base_consumer.rs`: waits for a message as long as it is told to.
     ("rdkafka::consumer::BaseConsumer", &["poll"], "use `StreamConsumer`, and `.await` its messages"),
+    // rdkafka 0.36 `src/producer/mod.rs`: each waits for the broker.
+    (
+        "rdkafka::producer::FutureProducer",
+        &["flush", "commit_transaction", "abort_transaction", "send_offsets_to_transaction"],
+        "move it to `tokio::task::spawn_blocking`",
+    ),
+    // std `src/sync/mpsc.rs`, crossbeam-channel 0.5 and flume 0.11 `src/{channel,lib}.rs`: each waits until there is a message.
+    ("std::sync::mpsc::Receiver", &["recv", "recv_timeout"], "use `tokio::sync::mpsc`, and `.await` its messages"),
+    ("crossbeam_channel::Receiver", &["recv", "recv_timeout"], "use `tokio::sync::mpsc`, and `.await` its messages"),
+    ("flume::Receiver", &["recv", "recv_timeout"], "write `recv_async().await`"),
 ];
 
 /// Types whose `block_on` parks the thread: tokio 1 `src/runtime/{runtime,handle}.rs` (and panics inside a runtime).

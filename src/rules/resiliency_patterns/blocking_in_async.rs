@@ -76,12 +76,13 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         calls.for_each(|call| report(call, &format!("`{path}`"), instead, out));
     }
     let is_there = |client: &str| {
-        let package = client.split("::").next().unwrap_or(client);
+        let package = client.split("::").next().unwrap_or(client).replace('_', "-");
         let blocking = |feature: &String| feature == "blocking";
         let dependencies = workspace.packages.iter().flat_map(|package| &package.dependencies);
-        dependencies
-            .into_iter()
-            .any(|known| known.package == package && (package != "reqwest" || known.features.iter().any(blocking)))
+        package == "std"
+            || dependencies
+                .into_iter()
+                .any(|known| known.package == package && (package != "reqwest" || known.features.iter().any(blocking)))
     };
     for (client, methods, instead) in BLOCKING_CLIENTS.iter().filter(|(client, ..)| is_there(client)) {
         for method in *methods {
@@ -150,8 +151,10 @@ fn runs_in_async(call: Node<'_>) -> bool {
 fn on_own_thread(call: Node<'_>) -> bool {
     call.ancestors().any(|node| {
         let name = node.last_name();
+        // `thread_pool.run(…)`
+        let of_threads = node.receiver().and_then(Node::variable).is_some_and(|name| has_word(name, &["thread", "threads"]));
         matches!(node.kind(), ExprKind::Call { .. } | ExprKind::Method { .. })
-            && name.is_some_and(|name| OWN_THREAD.contains(&name))
+            && (of_threads || name.is_some_and(|name| OWN_THREAD.contains(&name)))
     })
 }
 

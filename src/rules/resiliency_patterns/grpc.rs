@@ -56,6 +56,8 @@ pub const SETUP: &[&str] = &[
     "ok_or_else",
     "lock",
     "get_mut",
+    "collect",
+    "into_iter",
 ];
 
 /// What waits for the futures that it is given.
@@ -152,7 +154,9 @@ impl<'w> Client<'w> {
 
     /// Whether its address is this machine: a side process, or one that the program itself started.
     pub fn is_local(&self) -> bool {
-        self.made.arguments().flat_map(Node::descendants).any(|node| node.text().is_some_and(names_this_machine))
+        let given = self.made.arguments();
+        let values = given.flat_map(|argument| [Some(argument), argument.peel().binding()]).flatten();
+        values.flat_map(Node::descendants).any(|node| node.text().is_some_and(names_this_machine))
     }
 
     /// A connector of one's own may do what the endpoint does not.

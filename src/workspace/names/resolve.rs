@@ -27,6 +27,8 @@ impl Names {
             },
         };
         match start {
+            // What is imported by its name comes from nowhere else, even where it is not known.
+            Definition::Unknown if matches!(node.items.get(first), Some(Item::Use(_))) => Definition::Unknown,
             Definition::Unknown => self.through_outside_glob(module, path),
             start => self.walk(rust, start, rest, ends, steps),
         }
@@ -69,6 +71,8 @@ impl Names {
             let node = &self.modules[at];
             let found = match node.values.get(&name).filter(|_| ends).or_else(|| node.items.get(&name)) {
                 Some(Item::Module(module)) => Definition::Module(*module),
+                // `fn rocket()` beside `rocket::build()`: a function is no part of a path.
+                Some(Item::Function(_)) if !ends => continue,
                 Some(Item::Function(function)) => Definition::Function(*function),
                 Some(Item::Type(ty)) => Definition::Type(*ty),
                 Some(Item::Constant) => Definition::Other,

@@ -238,13 +238,35 @@ impl Lowering<'_> {
         let mut lowered = Vec::with_capacity(statements.len());
         for statement in statements.iter().filter(|statement| !is_test(attributes_of(statement))) {
             match statement {
-                syn::Stmt::Local(local) => lowered.push(self.local(local)),
+                syn::Stmt::Local(local) => match self.taken_apart(local) {
+                    Some(parts) => lowered.extend(parts),
+                    None => lowered.push(self.local(local)),
+                },
                 syn::Stmt::Item(item) => self.item(item),
                 syn::Stmt::Expr(expr, _) => lowered.push(self.expr(expr)),
                 syn::Stmt::Macro(statement) => lowered.push(self.macro_call(&statement.mac)),
             }
         }
         lowered.into()
+    }
+
+    /// `let Self { http, base } = self;` as `let http = self.http; let base = self.base;`: each name has a value of its own.
+    fn taken_apart(&mut self, local: &syn::Local) -> Option<Vec<ExprId>> {
+        let init = local.init.as_ref().filter(|init| init.diverge.is_none() && is_place(&init.expr))?;
+        let syn::Pat::Struct(pattern) = &local.pat else { return None };
+        let parts = pattern.fields.iter().map(|field| match &*field.pat {
+            syn::Pat::Ident(bound) if bound.subpat.is_none() => Some((member_name(&field.member), &bound.ident)),
+            _ => None,
+        });
+        let parts: Vec<_> = parts.collect::<Option<_>>()?;
+        let mut lower = |(field, bound): (Name, &syn::Ident)| {
+            self.node(|this| {
+                let at = this.span(bound.span());
+                let value = this.node(|this| (ExprKind::Field { base: this.expr(&init.expr), name: field }, at));
+                (ExprKind::Let { names: [name(bound)].into(), ty: None, value: Some(value), otherwise: None }, at)
+            })
+        };
+        (!parts.is_empty()).then(|| parts.into_iter().map(&mut lower).collect())
     }
 
     fn local(&mut self, local: &syn::Local) -> ExprId {
@@ -261,12 +283,24 @@ impl Lowering<'_> {
     }
 }
 
+/// A name, a field of one, or a reference to either: naming it twice does nothing twice.
+fn is_place(expr: &syn::Expr) -> bool {
+    match expr {
+        syn::Expr::Path(_) => true,
+        syn::Expr::Field(field) => is_place(&field.base),
+        syn::Expr::Reference(reference) => is_place(&reference.expr),
+        _ => false,
+    }
+}
+
 /// The text that a pattern asks for; the first, where it asks for one of several.
 fn literal_of(pattern: &syn::Pat) -> Option<&syn::ExprLit> {
     match pattern {
         syn::Pat::Lit(literal) if matches!(literal.lit, syn::Lit::Str(_)) => Some(literal),
         syn::Pat::Or(pattern) => literal_of(pattern.cases.first()?),
         syn::Pat::Paren(pattern) => literal_of(&pattern.pat),
+        // `(&Method::GET, "/orders") => …`
+        syn::Pat::Tuple(tuple) => tuple.elems.iter().find_map(literal_of),
         syn::Pat::TupleStruct(tuple) if tuple.elems.len() == 1 => literal_of(tuple.elems.first()?),
         _ => None,
     }

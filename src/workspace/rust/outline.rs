@@ -216,11 +216,11 @@ impl<'t> Reader<'t> {
                 Kind::Other if self.is(at.wrapping_sub(1), b'.') => {
                     self.word(at).split('.').for_each(|index| found.name(index.into()));
                 }
-                Kind::Word if is_keyword(self.word(at)) => {
-                    if matches!(self.word(at), "for" | "loop" | "while") {
-                        found.name(LOOP.into());
-                    }
-                }
+                Kind::Word if is_keyword(self.word(at)) => match self.word(at) {
+                    "for" | "loop" | "while" => found.name(LOOP.into()),
+                    "let" => self.taken_apart(at + 1, found),
+                    _ => {}
+                },
                 Kind::Word
                     if self.is(at.wrapping_sub(1), b':')
                         && self.is(at.wrapping_sub(2), b':')
@@ -237,6 +237,18 @@ impl<'t> Reader<'t> {
             at += 1;
         }
         Some(())
+    }
+
+    /// `let Self { http, base } = …` reads the fields `http` and `base`.
+    fn taken_apart(&mut self, start: usize, found: &mut Found) {
+        let mut at = start + 1;
+        while self.is(at, b':') && self.is(at + 1, b':') && self.is_word(at + 2) {
+            at += 3;
+        }
+        if self.is_word(start) && self.is(at, b'{') {
+            let fields = at + 1..self.closing[at] as usize;
+            fields.filter(|at| self.is_word(*at)).collect::<Vec<_>>().into_iter().for_each(|at| found.name(self.name(at)));
+        }
     }
 
     /// Reads the path that starts here; returns where the next token stands.
