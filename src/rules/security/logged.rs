@@ -1,7 +1,7 @@
 //! Whether what a log line shows is a secret.
 
 use super::interpolated::{Value, holes};
-use super::origin::{kind, type_of};
+use super::origin::{kind, only_looks_at, type_of};
 use super::secret::{has_secret_key, is_secret_name};
 use crate::workspace::names::{Definition, TypeRef};
 use crate::workspace::query::Node;
@@ -76,6 +76,9 @@ fn of_value(node: Node<'_>, debug: bool) -> Option<Shown> {
 }
 
 fn of_name(at: Node<'_>, name: &str, debug: bool) -> Option<Shown> {
+    if at.binding_of(name).is_some_and(is_login_header) {
+        return Some(Shown { what: format!("`{name}`, a header that signs in,"), field: None, certain: true });
+    }
     if is_secret_name(name) {
         if at.binding_of(name).is_some_and(hides) || name == "token" && !is_about_access_here(at) {
             return None;
@@ -92,6 +95,36 @@ fn of_name(at: Node<'_>, name: &str, debug: bool) -> Option<Shown> {
         field: Some(field),
         certain: true,
     })
+}
+
+/// `headers.get(header::AUTHORIZATION)`, as it is or as a text: `http` shows the value of a header that nobody marked as sensitive.
+fn is_login_header(value: Node<'_>) -> bool {
+    const HEADERS: &[&str] = &["authorization", "proxy_authorization", "cookie", "x_api_key", "x_auth_token"];
+    const AS_TEXT: &[&str] = &["to_str", "and_then", "map", "unwrap_or", "ok_or", "ok_or_else", "copied", "as_bytes"];
+    let is_header = |key: Node<'_>| {
+        let name = key.text().or_else(|| Some(&**key.path()?.last()?));
+        name.is_some_and(|name| HEADERS.contains(&name.to_ascii_lowercase().replace('-', "_").as_str()))
+    };
+    let mut node = value.peel();
+    loop {
+        let Some(method) = node.method() else { return false };
+        if method == "get" {
+            let headers = node.receiver().map(Node::peel);
+            let of_headers = headers.is_some_and(|headers| {
+                headers.method() == Some("headers")
+                    || matches!(headers.ty(), Definition::External(path) if path.ends_with("::HeaderMap"))
+            });
+            return of_headers && node.arguments().next().is_some_and(is_header);
+        }
+        let looks = node.arguments().all(|argument| match argument.kind() {
+            ExprKind::Closure { .. } => only_looks_at(argument),
+            _ => true,
+        });
+        match node.receiver().filter(|_| AS_TEXT.contains(&method) && looks) {
+            Some(receiver) => node = receiver.peel(),
+            None => return false,
+        }
+    }
 }
 
 fn by_name(name: &str, ty: Option<&Type>) -> Option<Shown> {

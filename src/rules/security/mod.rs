@@ -1,5 +1,6 @@
 //! Practice 7: security at all levels.
 
+mod assembled;
 pub mod container_as_root;
 pub mod hardcoded_secret;
 mod interpolated;

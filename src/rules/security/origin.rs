@@ -4,7 +4,7 @@ use super::interpolated::{Value, holes};
 use crate::workspace::Location;
 use crate::workspace::names::Definition;
 use crate::workspace::query::Node;
-use crate::workspace::rust::{ExprKind, Type, TypeKind};
+use crate::workspace::rust::{ExprKind, Name, Type, TypeKind};
 
 /// Bindings and callers are followed through at most this many steps.
 const MAX_DEPTH: usize = 8;
@@ -102,7 +102,11 @@ fn of(node: Node<'_>, depth: usize) -> Origin {
         ExprKind::Block(statements) => statements.last().map_or(Origin::Unknown, |last| of(node.with(*last), depth)),
         ExprKind::Method { receiver, name, .. } => match &**name {
             "trim" | "to_lowercase" | "to_uppercase" | "as_deref" | "unwrap_or" | "unwrap_or_else" | "into_inner"
-            | "into_string" => of(node.with(*receiver), depth),
+            | "into_string" | "to_str" | "as_bytes" => of(node.with(*receiver), depth),
+            // `headers.get("x-tenant")`
+            "get" => of_header(node.with(*receiver)),
+            // `value.and_then(|value| value.to_str().ok())`
+            "and_then" | "map" if node.arguments().next().is_some_and(only_looks_at) => of(node.with(*receiver), depth),
             "len" | "count" | "timestamp" | "as_secs" | "as_millis" => Origin::Code,
             _ => Origin::Unknown,
         },
@@ -119,7 +123,7 @@ fn of_name(at: Node<'_>, name: &str, depth: usize) -> Origin {
     if is_constant(name) {
         return Origin::Code;
     }
-    if let Some(value) = at.binding_of(name) {
+    if let Some(value) = at.binding_of(name).or_else(|| matched(at, name)) {
         return match at.written_type(name).map(innermost).and_then(Type::name) {
             Some(ty) if NUMBERS.contains(&ty) => Origin::Code,
             _ => of(value, depth),
@@ -131,6 +135,58 @@ fn of_name(at: Node<'_>, name: &str, depth: usize) -> Origin {
         Some(false) => Origin::Code,
         None => Origin::Unknown,
     }
+}
+
+/// What a pattern around this place takes the name out of: `if let Some(name) = value { … }`, `match value { Some(name) => … }`.
+pub fn matched<'w>(at: Node<'w>, name: &str) -> Option<Node<'w>> {
+    let binds = |names: &[Name]| matches!(names, [only] if **only == *name);
+    let mut inner = at;
+    for ancestor in at.ancestors() {
+        match ancestor.kind() {
+            ExprKind::If { condition, then, .. } if *then == inner.id => {
+                let found = ancestor.with(*condition).descendants().find_map(|part| match part.kind() {
+                    ExprKind::Let { names, value, .. } if binds(names) => value.map(|value| part.with(value)),
+                    _ => None,
+                });
+                if found.is_some() {
+                    return found;
+                }
+            }
+            ExprKind::Match { on, arms } if arms.contains(&inner.id) => {
+                if matches!(inner.kind(), ExprKind::Arm { names, .. } if binds(names)) {
+                    return Some(ancestor.with(*on));
+                }
+            }
+            _ => {}
+        }
+        inner = ancestor;
+    }
+    None
+}
+
+/// A header of the request that a handler is given, alone or with its headers.
+fn of_header(headers: Node<'_>) -> Origin {
+    let of_request = match headers.peel() {
+        of if of.method() == Some("headers") => of.receiver().is_some_and(|request| is_given(request, brings_request)),
+        of => is_given(of, |ty| ty.name() == Some("HeaderMap")),
+    };
+    if of_request { Origin::Text(Some(headers.at())) } else { Origin::Unknown }
+}
+
+/// Whether a name stands for a parameter of such a type.
+fn is_given(node: Node<'_>, is_it: impl Fn(&Type) -> bool) -> bool {
+    let node = node.peel();
+    node.variable().is_some_and(|name| node.binding().is_none() && node.written_type(name).is_some_and(is_it))
+}
+
+/// A closure that reads its parameter as a text, and nothing else: `|value| value.to_str().ok()`.
+pub fn only_looks_at(closure: Node<'_>) -> bool {
+    let ExprKind::Closure { parameters, body, .. } = closure.kind() else { return false };
+    let mut chain = closure.with(*body).receivers().map(Node::peel).collect::<Vec<_>>().into_iter().rev();
+    let is_parameter =
+        |node: Node<'_>| node.variable().is_some_and(|name| parameters.iter().any(|known| known.name.as_deref() == Some(name)));
+    chain.next().is_some_and(is_parameter)
+        && chain.all(|node| matches!(node.last_name(), Some("to_str" | "ok" | "as_str" | "trim" | "as_bytes")))
 }
 
 /// A text that a function is given: what its callers give it.

@@ -1,8 +1,9 @@
+use super::origin::matched;
 use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
 use crate::rules::chosen::is_chosen;
 use crate::workspace::Workspace;
 use crate::workspace::query::Node;
-use crate::workspace::rust::{ExprKind, Literal};
+use crate::workspace::rust::{ExprKind, Literal, Outline, Segments};
 
 crate::declare_rule! {
     /// Any website may send requests with its visitors' credentials and read the answers.
@@ -26,7 +27,7 @@ crate::declare_rule! {
     /// ## Not reported when
     /// - credentials are not allowed: browsers then send none, and a public API may answer any site (`CorsLayer::permissive()`,
     ///   `allow_origin(Any)`, `allow_any_origin()`);
-    /// - origins come from a list, a setting or a function that looks at them;
+    /// - origins come from a list, a setting or a function that looks at them, also where the headers are set by hand;
     /// - a setting decides whether it is applied, or `cfg!(debug_assertions)`;
     /// - no service runs it.
     ///
@@ -59,6 +60,8 @@ const MAKERS: &[&str] = &[
     "warp::filters::cors::cors",
     "poem::middleware::Cors::new",
 ];
+/// Methods that put a header into an answer.
+const SETTERS: &[&str] = &["insert", "append", "insert_header", "append_header", "header", "set_header"];
 /// Words in settings by which people choose it.
 const WORDS: &[&str] = &[
     "cors",
@@ -78,7 +81,7 @@ const WORDS: &[&str] = &[
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for path in PERMISSIVE {
         for call in workspace.calls_to(path) {
-            report(call, "every origin, with credentials", None, out);
+            report(call, "every origin, with credentials", None, WORDS, out);
         }
     }
     for call in MAKERS.iter().flat_map(|path| workspace.calls_to(path)) {
@@ -94,13 +97,82 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             Some(call).filter(|call| !is_told && call.external().is_some_and(|path| path.starts_with("poem::")))
         });
         let (Some(credentials), Some(origins)) = (credentials, origins) else { continue };
-        report(origins, "every origin", Some(*credentials), out);
+        report(origins, "every origin", Some(*credentials), WORDS, out);
+    }
+    by_hand(workspace, out);
+}
+
+/// `headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin)` with the origin that asked, where the same function allows credentials.
+fn by_hand(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
+    let named = |node: Node<'_>, header: &str| {
+        let name = node.text().or_else(|| Some(&**node.path()?.last()?));
+        name.is_some_and(|name| name.to_ascii_lowercase().replace('_', "-") == header)
+    };
+    let sets = |call: Node<'_>, header: &str| {
+        let is_setter = call.method().is_some_and(|name| SETTERS.contains(&name)) && call.arguments().count() == 2;
+        let key = call.arguments().next().filter(|_| is_setter);
+        key.is_some_and(|key| named(key, header))
+    };
+    // `insert` stands everywhere: only where the header is named may it set one.
+    let names_it = |path: &Segments| path.last().is_some_and(|name| &**name == "ACCESS_CONTROL_ALLOW_ORIGIN");
+    let may = |_, outline: &Outline| outline.paths.iter().any(names_it);
+    let by_constant = SETTERS.iter().flat_map(|name| workspace.named_if(name, may));
+    let by_text = workspace.texts(|text| text.eq_ignore_ascii_case("access-control-allow-origin")).filter_map(Node::parent);
+    for call in by_constant.chain(by_text).filter(|call| sets(*call, "access-control-allow-origin")) {
+        let value = call.arguments().nth(1).map(Node::peel);
+        let Some(asked) = value
+            .and_then(|value| taken_from(value, 4))
+            .filter(|asked| asked.method() == Some("get") && asked.arguments().next().is_some_and(|key| named(key, "origin")))
+        else {
+            continue;
+        };
+        let body = call.function().and_then(|function| workspace.body(function));
+        let Some(body) = body.filter(|body| !is_looked_at(*body, asked, call)) else { continue };
+        let credentials = body.descendants().find(|node| sets(*node, "access-control-allow-credentials"));
+        if let Some(credentials) = credentials {
+            report(call, "the origin that asked", Some(credentials), &WORDS[3..], out);
+        }
     }
 }
 
-fn report(call: Node<'_>, note: &str, credentials: Option<Node<'_>>, out: &mut Vec<Diagnostic>) {
+/// What a name stands for, also one that `if let Some(name) = value` binds.
+fn taken_from(value: Node<'_>, depth: usize) -> Option<Node<'_>> {
+    let Some(name) = value.variable() else { return Some(value) };
+    let bound = value.binding().or_else(|| matched(value, name))?;
+    taken_from(bound.peel(), depth.checked_sub(1)?)
+}
+
+/// Whether anything but the answer takes the origin: a list that is asked, a comparison, a filter.
+fn is_looked_at(body: Node<'_>, asked: Node<'_>, answer: Node<'_>) -> bool {
+    let chain = asked.ancestors().take_while(|node| !matches!(node.kind(), ExprKind::Let { .. } | ExprKind::Block(_)));
+    let mut names = Vec::new();
+    for node in body.descendants() {
+        if let ExprKind::Let { names: bound, value: Some(value), .. } = node.kind() {
+            let value = node.with(*value);
+            if value.descendants().any(|part| part.id == asked.id || part.variable().is_some_and(|name| names.contains(&name))) {
+                names.extend(bound.iter().map(|name| &**name));
+            }
+        }
+    }
+    let takes = |node: Node<'_>| {
+        let own = node.id == answer.id;
+        let is_taker = matches!(
+            node.kind(),
+            ExprKind::Call { .. } | ExprKind::Method { .. } | ExprKind::Binary { .. } | ExprKind::Macro { .. }
+        );
+        let parts: Vec<Node<'_>> = match node.kind() {
+            ExprKind::Binary { .. } => node.children().collect(),
+            _ => node.arguments().collect(),
+        };
+        !own && is_taker && parts.iter().any(|part| part.peel().variable().is_some_and(|name| names.contains(&name)))
+    };
+    chain.into_iter().any(|node| matches!(node.method(), Some("filter" | "is_some_and" | "and_then")))
+        || body.descendants().any(takes)
+}
+
+fn report(call: Node<'_>, note: &str, credentials: Option<Node<'_>>, words: &[&str], out: &mut Vec<Diagnostic>) {
     let Some(service) = call.workspace.run_by(call) else { return };
-    if is_chosen(call, WORDS) || credentials.is_some_and(|credentials| is_chosen(credentials, WORDS)) {
+    if is_chosen(call, words) || credentials.is_some_and(|credentials| is_chosen(credentials, words)) {
         return;
     }
     let mut diagnostic = Diagnostic::new("any website may use its visitors' credentials here", call.name_at(), note)

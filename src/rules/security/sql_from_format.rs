@@ -1,4 +1,4 @@
-use super::interpolated::holes;
+use super::assembled::assembled;
 use super::origin::{self, Origin};
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::workspace::Workspace;
@@ -30,6 +30,7 @@ crate::declare_rule! {
     /// - where it comes from could not be followed;
     /// - it stands for a name or a fragment (a table, a list of columns, a condition) and no request is known to bring it in;
     /// - it is the number of a placeholder: `${n}`, `:p{n}`;
+    /// - the text that it is put into does not begin as a statement: `format!`, `+`, `+=`, `push_str` and `write!` are looked at;
     /// - the statement does not go to a database, or defines something (`CREATE`, `ALTER`, `SET`), which takes no parameters;
     /// - no service runs it.
     ///
@@ -44,21 +45,20 @@ crate::declare_rule! {
 const MORE: &[&str] = &["AssertSqlSafe", "fetch", "prep"];
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    for call in workspace.texts(is_statement).filter_map(Node::parent).filter(|node| node.last_name() == Some("format")) {
-        let Some((template, holes)) = holes(call).filter(|(template, _)| is_statement(template)) else { continue };
-        let worst = holes.iter().find_map(|hole| {
-            let place = place(&hole.before)?;
-            match (origin::of_value(hole.value, template), place) {
-                (Origin::Text(Some(from)), _) => Some((Some(from), hole)),
-                (Origin::Text(None), Place::Value) => Some((None, hole)),
+    for (whole, parts) in workspace.texts(is_statement).map(assembled) {
+        let worst = parts.iter().find_map(|part| {
+            let place = place(&part.before)?;
+            match (origin::of_value(part.value, part.template), place) {
+                (Origin::Text(Some(from)), _) => Some((Some(from), part)),
+                (Origin::Text(None), Place::Value) => Some((None, part)),
                 _ => None,
             }
         });
-        let Some((from, hole)) = worst.filter(|_| reaches_database(call)) else { continue };
-        let Some(service) = workspace.run_by(call) else { continue };
-        let name = hole.value.variable(template).map_or("a text".to_owned(), |name| format!("`{name}`"));
+        let Some((from, part)) = worst.filter(|_| reaches_database(whole)) else { continue };
+        let Some(service) = workspace.run_by(part.at) else { continue };
+        let name = part.value.variable(part.template).map_or("a text".to_owned(), |name| format!("`{name}`"));
         let mut diagnostic =
-            Diagnostic::new(format!("{name} is put into an SQL statement"), call.at(), "built from a text that is not bound")
+            Diagnostic::new(format!("{name} is put into an SQL statement"), part.at.at(), "built from a text that is not bound")
                 .help("write a placeholder, and bind the value to it; choose what cannot be bound from literals in the code")
                 .evidence("literals, constants, numbers, UUIDs and dates, through names, branches and callers")
                 .service(&service.name);
