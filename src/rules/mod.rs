@@ -6,6 +6,7 @@ pub mod containers;
 pub mod data_ownership;
 pub mod design_for_failure;
 mod edge;
+pub mod given;
 mod images;
 pub mod libraries;
 pub mod lightweight_protocols;

@@ -26,6 +26,7 @@ pub struct ComposeService {
     pub environment: Vec<Variable>,
     pub env_file: Vec<Spanned<String>>,
     pub ports: Vec<Port>,
+    pub mounts: Vec<Mount>,
     pub entrypoint: Option<Command>,
     pub command: Option<Command>,
     pub healthcheck: Option<Healthcheck>,
@@ -59,6 +60,15 @@ pub struct Port {
     /// Address on the host that it is bound to.
     pub host: Option<String>,
     pub span: Span,
+}
+
+/// `data:/var/lib/orders:ro`, `./data:/data` or the long form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// A volume's name, or a path of the host.
+    pub source: String,
+    /// In the container.
+    pub target: String,
 }
 
 /// Whether a file of this name is a compose file.
@@ -96,6 +106,7 @@ fn read_service(name: Spanned<String>, node: &Node) -> ComposeService {
             None => Vec::new(),
         },
         ports: get("ports").map(Node::items).unwrap_or_default().iter().filter_map(read_port).collect(),
+        mounts: get("volumes").map(Node::items).unwrap_or_default().iter().filter_map(read_mount).collect(),
         entrypoint: get("entrypoint").and_then(read_command),
         command: get("command").and_then(read_command),
         healthcheck: get("healthcheck").and_then(read_healthcheck),
@@ -154,6 +165,18 @@ fn read_port(node: &Node) -> Option<Port> {
     let target = number(parts.next()?)?;
     let published = parts.next().and_then(number);
     Some(Port { published, target, host: parts.next().map(str::to_owned), span: node.span })
+}
+
+/// `None` for a volume without a name.
+fn read_mount(node: &Node) -> Option<Mount> {
+    let text = |key: &str| node.get(key).and_then(Node::as_str).map(|text| expand(text).text);
+    if let Some(target) = text("target") {
+        return Some(Mount { source: text("source")?, target });
+    }
+    let text = expand(node.as_str()?).text;
+    let (source, rest) = text.split_once(':')?;
+    let target = rest.split(':').next()?;
+    Some(Mount { source: source.to_owned(), target: target.to_owned() })
 }
 
 /// A string is a shell line to people, though compose splits it and runs no shell: so it is a list of words.

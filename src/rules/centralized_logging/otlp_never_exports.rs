@@ -1,7 +1,7 @@
 use cargo_metadata::semver::Version;
 
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
-use crate::rules::data_ownership::stores::{Scope, entries_of};
+use crate::rules::given::{Given, Scope, given};
 use crate::rules::libraries::{HttpClient, Otlp, version};
 use crate::workspace::manifest::{Dependency, DependencyKind};
 use crate::workspace::query::Node;
@@ -156,11 +156,9 @@ fn over_grpc(call: Node<'_>, out: &mut Vec<Diagnostic>) {
 fn asked_by_environment(workspace: &Workspace, service: &str) -> Option<Location> {
     const VARIABLES: &[&str] = &["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
     let service = workspace.services.iter().find(|known| known.name == service)?;
-    let given = entries_of(workspace, service).into_iter().filter(|(scope, ..)| *scope != Scope::Settings);
-    given.flat_map(|(_, file, entries)| entries.into_iter().map(move |entry| (file, entry))).find_map(|(file, entry)| {
-        let asks = VARIABLES.contains(&entry.key) && entry.value.starts_with("https://");
-        asks.then(|| Location::new(file, entry.span))
-    })
+    let by_containers = given(workspace, service).into_iter().filter(|(scope, _)| *scope != Scope::Settings);
+    let asks = |given: &Given<'_>| VARIABLES.contains(&given.key) && given.value.starts_with("https://");
+    by_containers.flat_map(|(_, given)| given).find(asks).map(|given| given.at)
 }
 
 /// What the packages that are built together ask of the crate.

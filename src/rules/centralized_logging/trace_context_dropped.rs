@@ -1,7 +1,6 @@
 use super::setup::{names_unread_crate, reach};
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
-use crate::rules::data_ownership::database::Entry;
-use crate::rules::data_ownership::stores::{Scope, entries_of};
+use crate::rules::given::{Given, Scope, given};
 use crate::rules::libraries::REQUEST_METHODS;
 use crate::rules::paths::same_name;
 use crate::rules::resiliency_patterns::{grpc, http_clients};
@@ -109,12 +108,11 @@ fn outbound(workspace: &Workspace, service: &Service) -> Option<(Location, &'sta
 
 /// Where the service reads a variable that the manifests or a compose file set to the address of another one.
 fn address_read(workspace: &Workspace, service: &Service) -> Option<Location> {
-    let given = entries_of(workspace, service).into_iter().filter(|(scope, ..)| *scope != Scope::Settings);
-    let entries: Vec<_> = given.flat_map(|(.., entries)| entries).collect();
+    let by_containers = given(workspace, service).into_iter().filter(|(scope, _)| *scope != Scope::Settings);
     let leads_to_other =
-        |entry: &Entry<'_>| is_address_of_other(workspace, service, entry.value) && entry.value.starts_with("http");
-    let read = |entry: &Entry<'_>| service.environment.iter().find(|variable| variable.name == entry.key).map(|known| known.at);
-    entries.iter().filter(|entry| leads_to_other(entry)).find_map(read)
+        |given: &Given<'_>| is_address_of_other(workspace, service, given.value) && given.value.starts_with("http");
+    let read = |given: Given<'_>| service.environment.iter().find(|variable| variable.name == given.key).map(|known| known.at);
+    by_containers.flat_map(|(_, given)| given).filter(leads_to_other).find_map(read)
 }
 
 /// Not an exporter's channel, nor one to this machine or to a public address.

@@ -14,5 +14,4 @@ pub mod single_stage_image;
 pub mod toolchain_drift;
 pub mod unlocked_build;
 pub mod unpinned_base_image;
-pub(in crate::rules) mod variables;
 pub(in crate::rules) mod workloads;

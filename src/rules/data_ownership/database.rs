@@ -1,6 +1,9 @@
 //! Database addresses in any form: URLs, keyword strings, and keys that name host and database apart.
 
-use crate::workspace::Span;
+use cargo_metadata::camino::Utf8Path;
+
+use crate::rules::given::Given;
+use crate::workspace::Location;
 
 /// Which database something connects to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,17 +20,9 @@ pub struct Database {
     pub user: Option<String>,
 }
 
-/// A key and its value, of a settings file or an environment.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
-    pub key: &'a str,
-    pub value: &'a str,
-    pub span: Span,
-}
-
 /// Every database that a set of entries names, and where.
-pub fn databases(entries: &[Entry]) -> Vec<(Database, Span)> {
-    let mut found: Vec<_> = entries.iter().filter_map(|entry| Some((from_text(entry.value)?, entry.span))).collect();
+pub fn databases(entries: &[Given<'_>]) -> Vec<(Database, Location)> {
+    let mut found: Vec<_> = entries.iter().filter_map(|entry| Some((from_text(entry.value)?, entry.at))).collect();
     for (database, _) in &mut found {
         database.schema = database.schema.take().or_else(|| stated_schema(entries));
     }
@@ -89,6 +84,13 @@ fn sqlite(file: &str) -> Option<Database> {
     shared.then(|| Database { engine: "sqlite", host: String::new(), port: 0, name: file.to_owned(), schema: None, user: None })
 }
 
+/// The path of a SQLite file that a value names: `/data/shop.db`, `sqlite:///data/shop.db?mode=rwc`.
+pub fn database_file(text: &str) -> Option<&Utf8Path> {
+    let file = ["sqlite:", "file:"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
+    let file = file.strip_prefix("//").unwrap_or(file).split('?').next()?;
+    is_database_file(file).then(|| file.into())
+}
+
 fn is_database_file(file: &str) -> bool {
     let file = file.split('?').next().unwrap_or(file);
     [".db", ".sqlite", ".sqlite3", ".db3"].iter().any(|end| file.ends_with(end))
@@ -127,7 +129,7 @@ const ENGINES: &[(&str, &str, u16)] = &[
 ];
 
 /// `database.host` with `database.name`, `DB_HOST` with `DB_NAME`, `PGHOST` with `PGDATABASE`.
-fn from_parts(entries: &[Entry]) -> Vec<(Database, Span)> {
+fn from_parts(entries: &[Given<'_>]) -> Vec<(Database, Location)> {
     let mut found = Vec::new();
     for host in entries {
         let key = normal_key(host.key);
@@ -136,7 +138,7 @@ fn from_parts(entries: &[Entry]) -> Vec<(Database, Span)> {
         let Some((_, engine, default_port)) = ENGINES.iter().find(|(word, ..)| words.last() == Some(word)) else { continue };
         let get = |suffixes: &[&str]| {
             let named =
-                |entry: &&Entry| normal_key(entry.key).strip_prefix(prefix).is_some_and(|suffix| suffixes.contains(&suffix));
+                |entry: &&Given<'_>| normal_key(entry.key).strip_prefix(prefix).is_some_and(|suffix| suffixes.contains(&suffix));
             entries.iter().find(named)
         };
         let Some(name) = get(NAMES) else { continue };
@@ -144,7 +146,7 @@ fn from_parts(entries: &[Entry]) -> Vec<(Database, Span)> {
         let schema = get(&["schema"]).map(|schema| schema.value.to_owned());
         let user = get(&["user", "username", "user_name"]).map(|user| user.value.to_owned());
         let database = Database { engine, host: canonical_host(host.value), port, name: name.value.to_owned(), schema, user };
-        found.extend(known(database).map(|database| (database, name.span)));
+        found.extend(known(database).map(|database| (database, name.at)));
     }
     found
 }
@@ -155,8 +157,8 @@ fn normal_key(key: &str) -> String {
 }
 
 /// A key of its own that states the schema: `DB_SCHEMA`, `database.schema`.
-fn stated_schema(entries: &[Entry]) -> Option<String> {
-    let is_schema = |entry: &&Entry| {
+fn stated_schema(entries: &[Given<'_>]) -> Option<String> {
+    let is_schema = |entry: &&Given<'_>| {
         let key = normal_key(entry.key);
         key.strip_suffix("_schema").is_some_and(|prefix| ENGINES.iter().any(|(word, ..)| prefix.ends_with(word)))
     };
@@ -184,7 +186,7 @@ mod tests {
     use super::*;
 
     fn read(entries: &[(&str, &str)]) -> Vec<String> {
-        let entries: Vec<_> = entries.iter().map(|(key, value)| Entry { key, value, span: Span::default() }).collect();
+        let entries: Vec<_> = entries.iter().map(|(key, value)| Given { key, value, at: Location::default() }).collect();
         let shown = databases(&entries).into_iter().map(|(found, _)| {
             let schema = found.schema.map(|schema| format!("#{schema}")).unwrap_or_default();
             format!("{} {}:{}/{}{schema}", found.engine, found.host, found.port, found.name)

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::database::databases;
-use super::stores::{Scope, entries_of, is_job};
+use super::stores::is_job;
 use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
+use crate::rules::given::{Scope, given};
 use crate::rules::paths;
 use crate::workspace::{Location, Service, Workspace};
 
@@ -59,18 +60,16 @@ fn check<'w>(workspace: &'w Workspace, out: &mut Vec<Diagnostic>) {
         by_package.entry(service.package).or_insert((service, at));
     };
     for service in workspace.services.iter().filter(|service| !is_job(service)) {
-        for (scope, file, entries) in entries_of(workspace, service) {
-            if paths::is_local(workspace.sources.path(file)) {
-                continue;
-            }
-            for (database, span) in databases(&entries) {
+        for (scope, mut given) in given(workspace, service) {
+            given.retain(|given| !paths::is_local(workspace.sources.path(given.at.file)));
+            for (database, at) in databases(&given) {
                 let Some(user) = database.user.filter(|user| is_stated(user, scope)) else { continue };
                 let host = database.host;
                 let elsewhere = host.is_empty() || scope == Scope::Settings && (host == "localhost" || host.contains('$'));
                 if !elsewhere {
                     let scope = if host.contains('.') { Scope::Settings } else { scope };
                     let account = Account::User { scope, engine: database.engine, host, port: database.port, user };
-                    add(account, service, Location::new(file, span));
+                    add(account, service, at);
                 }
             }
         }

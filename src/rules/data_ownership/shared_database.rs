@@ -38,7 +38,7 @@ declare_rule! {
     /// - host or name come from outside (a secret, an unset variable, a template), or the same host name stands in compose files
     ///   that do not belong together;
     /// - both are binaries of one package;
-    /// - it is a SQLite file inside the service's own folder or its container.
+    /// - it is a SQLite file inside the service's own folder or its container, and not on a volume that compose mounts into both.
     ///
     /// ## Source
     /// "Shared persistence", Taibi and Lenarduzzi (IEEE Software 2018) and MARS (Tighilt et al., Journal of Systems and Software

@@ -2,31 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::database::{Database, Entry, databases};
+use cargo_metadata::camino::Utf8PathBuf;
+
+use super::database::{Database, database_file, databases};
+use crate::rules::given::{Scope, given, system};
 use crate::rules::paths;
-use crate::workspace::compose::Compose;
-use crate::workspace::kubernetes::{Container, Object};
 use crate::workspace::manifest::join;
 use crate::workspace::variables::Variable;
-use crate::workspace::yaml::Node;
 use crate::workspace::{FileId, Location, Service, Workspace};
-
-/// Compose files that include one another are followed this far.
-const MAX_INCLUDES: usize = 8;
 
 /// One service and one place that says which database it uses.
 pub struct Use<'w> {
     pub service: &'w Service,
     pub database: Database,
     pub at: Location,
-}
-
-/// Where a host name means one machine. Names with a dot mean the same everywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    Kubernetes,
-    Compose(FileId),
-    Settings,
 }
 
 /// By database; schema and user are left to each use.
@@ -40,73 +29,54 @@ pub enum Relation {
     Unknown,
 }
 
-/// What each service's files hold: manifests, compose files, settings.
-pub fn entries_of<'w>(workspace: &'w Workspace, service: &'w Service) -> Vec<(Scope, FileId, Vec<Entry<'w>>)> {
-    let mut found = Vec::new();
-    for (object, container) in workspace.containers_of(service) {
-        found.push((Scope::Kubernetes, object.file, entries(&container.environment)));
-        for map in config_maps(workspace, object, container) {
-            let data = map.node.get("data").map(Node::entries).unwrap_or_default();
-            let data = data
-                .iter()
-                .filter_map(|(key, value)| Some(Entry { key: key.as_str()?, value: value.as_str()?, span: value.span }));
-            found.push((Scope::Kubernetes, map.file, data.collect()));
-        }
-    }
-    for (compose, entry) in workspace.compose_of(service) {
-        let scope = Scope::Compose(system(workspace, compose));
-        found.push((scope, compose.file, entries(&entry.environment)));
-        let folder = workspace.sources.path(compose.file).parent().unwrap_or("".into());
-        for path in &entry.env_file {
-            let file = join(folder, &path.value).and_then(|path| workspace.sources.find(path.as_path()));
-            let settings = workspace.settings.iter().find(|settings| Some(settings.file) == file);
-            let own = settings.into_iter().flat_map(|settings| &settings.entries);
-            let own = own.map(|entry| Entry { key: &entry.key, value: &entry.value, span: entry.span }).collect();
-            found.extend(settings.map(|settings| (scope, settings.file, own)));
-        }
-    }
-    for settings in workspace.settings_of(service) {
-        let own = settings.entries.iter().map(|entry| Entry { key: &entry.key, value: &entry.value, span: entry.span });
-        found.push((Scope::Settings, settings.file, own.collect()));
-    }
-    found.retain(|(_, file, _)| !paths::is_shown_only(workspace.sources.path(*file)));
-    found
-}
-
-/// The compose file that starts it with others: one that includes it, by way of others too.
-fn system(workspace: &Workspace, compose: &Compose) -> FileId {
-    let includes = |outer: &&Compose, inner: FileId| {
-        let folder = workspace.sources.path(outer.file).parent().unwrap_or("".into());
-        let mut paths = outer.include.iter().filter_map(|path| join(folder, &path.value));
-        outer.file != inner && paths.any(|path| workspace.sources.find(path.as_path()) == Some(inner))
-    };
-    let mut file = compose.file;
-    for _ in 0..MAX_INCLUDES {
-        match workspace.compose.iter().find(|outer| includes(outer, file)) {
-            Some(outer) => file = outer.file,
-            None => break,
-        }
-    }
-    file
-}
-
 /// Which database each service uses.
 pub fn uses(workspace: &Workspace) -> Uses<'_> {
     let mut uses = Uses::new();
     for service in &workspace.services {
-        for (scope, file, entries) in entries_of(workspace, service) {
-            for (database, span) in databases(&entries) {
+        for (scope, given) in given(workspace, service) {
+            for (database, at) in databases(&given) {
                 if scope == Scope::Settings && [&database.host, &database.name].into_iter().any(|text| text.contains('$')) {
                     continue;
                 }
                 let Some(database) = resolve(database, service) else { continue };
                 let scope = if database.host.contains('.') { Scope::Settings } else { scope };
                 let key = (scope, Database { schema: None, user: None, ..database.clone() });
-                uses.entry(key).or_default().push(Use { service, database, at: Location::new(file, span) });
+                uses.entry(key).or_default().push(Use { service, database, at });
             }
+        }
+        for (scope, database, at) in on_volumes(workspace, service) {
+            uses.entry((scope, database.clone())).or_default().push(Use { service, database, at });
         }
     }
     uses
+}
+
+/// SQLite files of a service on volumes and folders that compose mounts, named by these.
+fn on_volumes<'w>(workspace: &'w Workspace, service: &'w Service) -> Vec<(Scope, Database, Location)> {
+    let mut found = Vec::new();
+    for (compose, entry) in
+        workspace.compose_of(service).filter(|(compose, _)| !paths::is_shown_only(workspace.sources.path(compose.file)))
+    {
+        let own = entry.environment.iter().map(|variable| (compose.file, variable));
+        let of_image = workspace.dockerfiles_of(service).flat_map(|image| {
+            let stages = image.lineage(image.last_stage());
+            stages.flat_map(|stage| &stage.environment).map(|variable| (image.file, variable))
+        });
+        let is_left = |(_, variable): &(FileId, &Variable)| !entry.environment.iter().any(|own| own.name == variable.name);
+        for (file, variable) in own.chain(of_image.filter(is_left)) {
+            let path = variable.value.as_deref().and_then(database_file).filter(|path| path.is_absolute());
+            let mounts = entry.mounts.iter().filter(|mount| path.is_some_and(|path| path.starts_with(&mount.target)));
+            let Some((path, mount)) = path.zip(mounts.max_by_key(|mount| mount.target.len())) else { continue };
+            let folder = workspace.sources.path(compose.file).parent().unwrap_or("".into());
+            let source =
+                if mount.source.starts_with('.') { join(folder, &mount.source).map(Utf8PathBuf::into_string) } else { None };
+            let inside = path.strip_prefix(&mount.target).unwrap_or(path);
+            let name = format!("{}/{inside}", source.as_ref().unwrap_or(&mount.source));
+            let database = Database { engine: "sqlite", host: String::new(), port: 0, name, schema: None, user: None };
+            found.push((Scope::Compose(system(workspace, compose)), database, Location::new(file, variable.span)));
+        }
+    }
+    found
 }
 
 /// Two services of one system whose schemas are not known to differ.
@@ -157,37 +127,4 @@ fn resolve(database: Database, service: &Service) -> Option<Database> {
         "sqlite" => Some(Database { name: join(&service.directory, &database.name)?.into_string(), ..database }),
         _ => Some(database),
     }
-}
-
-fn entries(variables: &[Variable]) -> Vec<Entry<'_>> {
-    variables
-        .iter()
-        .filter_map(|variable| Some(Entry { key: &variable.name, value: variable.value.as_deref()?, span: variable.span }))
-        .collect()
-}
-
-/// The ConfigMaps that a container takes its whole environment from.
-fn config_maps<'w>(workspace: &'w Workspace, object: &'w Object, container: &'w Container) -> impl Iterator<Item = &'w Object> {
-    let names = container.references.iter().filter(|reference| !reference.secret && reference.variable.is_none());
-    names.flat_map(|reference| maps_named(workspace, object, &reference.object))
-}
-
-/// ConfigMaps whose keys are files of a container.
-pub fn mounted_maps<'w>(
-    workspace: &'w Workspace,
-    object: &'w Object,
-    container: &'w Container,
-) -> impl Iterator<Item = &'w Object> {
-    let volumes = object.pod.as_ref().and_then(|pod| pod.node.get("volumes")).map(Node::items).unwrap_or_default();
-    let volumes = volumes.iter().filter_map(|volume| Some((volume.get("name")?.as_str()?, volume.get("configMap")?)));
-    let of_container = volumes.filter(|(name, _)| container.mounts.iter().any(|mount| mount == name));
-    of_container.filter_map(|(_, map)| map.get("name")?.as_str()).flat_map(|name| maps_named(workspace, object, name))
-}
-
-/// ConfigMaps of that name that stand in the namespace of an object.
-pub fn maps_named<'w>(workspace: &'w Workspace, object: &'w Object, name: &'w str) -> impl Iterator<Item = &'w Object> {
-    let namespace = |object: &Object| object.namespace.as_ref().map(|namespace| namespace.value.clone());
-    let is_it =
-        move |map: &&Object| map.kind.value == "ConfigMap" && map.name.value == name && namespace(map) == namespace(object);
-    workspace.kubernetes.iter().filter(is_it)
 }

@@ -1,8 +1,7 @@
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::rules::containers::shipped::is_elsewhere;
-use crate::rules::containers::variables::variables;
 use crate::rules::containers::workloads::selects;
-use crate::rules::data_ownership::stores::mounted_maps;
+use crate::rules::given::{Given, mounted_maps, variables};
 use crate::rules::marks::{MESHES, are_in_manifests};
 use crate::rules::paths::same_name;
 use crate::rules::service_discovery::address::{Address, address};
@@ -69,8 +68,9 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
 
 /// Addresses that Kubernetes gives to a service: in variables, on the command line, in files.
 fn given(workspace: &Workspace, service: &Service) -> Vec<(Location, Address)> {
-    let named = variables(workspace, service).into_iter();
-    let mut found: Vec<_> = named.filter_map(|given| Some((given.at, address(given.value)?))).collect();
+    let named = variables(workspace, service);
+    let mut found: Vec<_> = named.iter().filter_map(|given| Some((given.at, address(given.value)?))).collect();
+    found.extend(named.iter().filter_map(|scheme| Some((scheme.at, in_parts(scheme, &named)?))));
     for (object, container) in workspace.containers_of(service) {
         for word in container.command.iter().chain(&container.arguments) {
             found.extend(urls(&word.value).map(|address| (Location::new(object.file, word.span), address)));
@@ -83,6 +83,15 @@ fn given(workspace: &Workspace, service: &Service) -> Vec<(Location, Address)> {
         }
     }
     found
+}
+
+/// `BILLING_SCHEME=http` with `BILLING_HOST`, this being the scheme.
+fn in_parts(scheme: &Given<'_>, all: &[Given<'_>]) -> Option<Address> {
+    let key = scheme.key.to_ascii_uppercase();
+    let prefix = ["SCHEME", "PROTOCOL"].iter().find_map(|end| key.strip_suffix(end))?;
+    let is_host = |other: &&Given<'_>| other.key.to_ascii_uppercase().strip_prefix(prefix) == Some("HOST");
+    let host = all.iter().find(is_host).filter(|_| !prefix.is_empty())?;
+    address(&format!("{}://{}", scheme.value, host.value))
 }
 
 /// Where in a value of many lines an address stands.

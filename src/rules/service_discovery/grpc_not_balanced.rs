@@ -1,8 +1,8 @@
 use super::address::address;
 use crate::declare_rule;
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
-use crate::rules::containers::variables::{Given, variables};
 use crate::rules::containers::workloads::{self, Workload};
+use crate::rules::given::{Given, variables};
 use crate::rules::resiliency_patterns::grpc;
 use crate::service::Protocol;
 use crate::workspace::kubernetes::Object;
@@ -106,7 +106,7 @@ fn hosts(workspace: &Workspace, service: &Service, made: Node<'_>) -> Vec<(Strin
         // `BILLING_URL` where the code reads it, or `config.billing_url`, with any prefix; `config.url` may be any.
         let wanted = name.to_ascii_uppercase();
         let is_it = |variable: &&Given<'_>| {
-            let variable = variable.name.to_ascii_uppercase();
+            let variable = variable.key.to_ascii_uppercase();
             variable == wanted || may_have_prefix && wanted.contains('_') && variable.ends_with(&format!("_{wanted}"))
         };
         for variable in variables.iter().filter(is_it) {
