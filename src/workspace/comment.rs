@@ -49,10 +49,10 @@ pub(super) fn syntax(path: &Utf8Path, kind: Kind) -> Option<Syntax> {
     match kind {
         _ if path.extension() == Some("json") => None,
         Kind::Rust => Some(Syntax::Rust),
-        Kind::Manifest | Kind::Toolchain | Kind::Settings(settings::Format::Toml) => Some(Syntax::Toml),
+        Kind::Manifest | Kind::Toolchain | Kind::Cargo | Kind::Settings(settings::Format::Toml) => Some(Syntax::Toml),
         Kind::Dockerfile => Some(Syntax::Dockerfile),
         Kind::Settings(settings::Format::Env) => Some(Syntax::Env),
-        Kind::Migration => Some(Syntax::Sql),
+        Kind::Migration | Kind::Query => Some(Syntax::Sql),
         Kind::Compose | Kind::Kustomization | Kind::Yaml(_) | Kind::Settings(settings::Format::Yaml) => Some(Syntax::Yaml),
         Kind::Lock | Kind::Pipeline | Kind::Packaging => None,
     }

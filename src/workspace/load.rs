@@ -338,7 +338,9 @@ impl<'m> Loader<'m> {
             Facts::Kustomization(file) => workspace.kustomizations.push(file),
             Facts::Settings(file) => workspace.settings.push(file),
             Facts::Toolchain(file) => workspace.toolchains.push(file),
+            Facts::Cargo(file) => workspace.cargo_settings.push(file),
             Facts::Migration(file) => workspace.migrations.push(file),
+            Facts::Query(file) => workspace.queries.push(file),
             Facts::Problem(problem) => workspace.problems.push(problem),
             Facts::Manifest(_) | Facts::Lock(_) | Facts::Template | Facts::Nothing => {}
         }

@@ -69,6 +69,8 @@ pub struct Workspace {
     pub settings: Vec<settings::Settings>,
     /// SQL migrations, in path order.
     pub migrations: Vec<sql::Migration>,
+    /// Other files of SQL, in path order.
+    pub queries: Vec<sql::Query>,
     /// Pipeline definitions, in path order.
     pub ci: Vec<FileId>,
     /// Whether the root is a repository's: what a repository has at its root is seen.
@@ -77,6 +79,8 @@ pub struct Workspace {
     pub packaging: Vec<FileId>,
     /// `rust-toolchain.toml` files, in path order.
     pub toolchains: Vec<toolchain::Toolchain>,
+    /// `.cargo/config.toml` files, in path order.
+    pub cargo_settings: Vec<settings::Settings>,
     /// What paths in those files mean.
     pub names: names::Names,
     /// Calls by name.

@@ -66,6 +66,7 @@ pub fn format(path: &Utf8Path) -> Option<Format> {
         "appsettings",
         "appconfig",
         "rocket",
+        "log4rs",
         "application",
         "secrets",
     ];
@@ -216,6 +217,7 @@ mod tests {
             ("config/default.yaml", Some(Format::Yaml)),
             ("appsettings.Development.json", Some(Format::Yaml)),
             ("Rocket.toml", Some(Format::Toml)),
+            ("log4rs.yaml", Some(Format::Yaml)),
             ("settings-prod.yml", Some(Format::Yaml)),
             ("Cargo.toml", None),
             ("clippy.toml", None),

@@ -21,6 +21,10 @@ pub enum Kind {
     Yaml(Option<settings::Format>),
     Settings(settings::Format),
     Toolchain,
+    /// Settings of Cargo itself.
+    Cargo,
+    /// SQL that is no migration.
+    Query,
     /// Listed, not parsed.
     Migration,
     /// Listed, not parsed.
@@ -103,7 +107,9 @@ fn is_entered(entry: &DirEntry) -> bool {
         "target" => {
             !path.join("CACHEDIR.TAG").exists() && !path.parent().is_some_and(|parent| parent.join("Cargo.toml").exists())
         }
-        _ if name.starts_with('.') => ci::FOLDERS.contains(&name) || name == ".docker",
+        // What Cargo keeps beside its settings is other people's.
+        _ if path.parent().is_some_and(|parent| parent.ends_with(".cargo")) => false,
+        _ if name.starts_with('.') => ci::FOLDERS.contains(&name) || matches!(name, ".docker" | ".cargo"),
         // Copies of other people's crates.
         _ => !path.join(".cargo-checksum.json").exists(),
     }
@@ -131,6 +137,9 @@ fn relative(root: &Path, path: &Path) -> Utf8PathBuf {
 /// How a path is read; `None` for files that say nothing to us.
 pub fn kind(path: &Utf8Path) -> Option<Kind> {
     let name = path.file_name()?;
+    if path.parent().is_some_and(|folder| folder.ends_with(".cargo")) {
+        return matches!(name, "config.toml" | "config").then_some(Kind::Cargo);
+    }
     if name == "Cargo.toml" {
         return Some(Kind::Manifest);
     }
@@ -162,6 +171,7 @@ pub fn kind(path: &Utf8Path) -> Option<Kind> {
     let settings = settings::format(path);
     match path.extension() {
         Some("rs") => Some(Kind::Rust),
+        Some("sql") => Some(Kind::Query),
         Some("yaml" | "yml") => Some(Kind::Yaml(settings)),
         _ => settings.map(Kind::Settings),
     }
@@ -200,8 +210,11 @@ mod tests {
             ("config/default.yaml", Some(Kind::Yaml(Some(Format::Yaml)))),
             ("svc/config.toml", Some(Kind::Settings(Format::Toml))),
             ("svc/migrations/1.sql", Some(Kind::Migration)),
+            ("svc/queries/all.sql", Some(Kind::Query)),
             (".github/workflows/ci.yml", Some(Kind::Pipeline)),
             ("rust-toolchain.toml", Some(Kind::Toolchain)),
+            (".cargo/config.toml", Some(Kind::Cargo)),
+            (".cargo/credentials.toml", None),
             ("Procfile", Some(Kind::Packaging)),
             ("dist/orders.service", Some(Kind::Packaging)),
             ("README.md", None),

@@ -3,6 +3,8 @@ use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
 use crate::rules::libraries::{FMT_MAKERS, LOG_CRATES, LOG_FILES};
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
+use crate::workspace::settings::Settings;
+use crate::workspace::values::constant_text;
 use crate::workspace::{Service, Workspace};
 
 crate::declare_rule! {
@@ -53,7 +55,6 @@ const ELSEWHERE: &[&str] = &[
     "TermLogger",
     "SimpleLogger",
     "on_event",
-    "init_file",
     "init_raw_config",
 ];
 /// A writer is followed through that many names and wrappers.
@@ -70,6 +71,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let written =
         ["simplelog::WriteLogger::init", "simplelog::WriteLogger::new"].iter().flat_map(|path| workspace.calls_to(path));
     files.extend(written.filter_map(|call| opened(call.arguments().last()?)));
+    files.extend(workspace.calls_to("log4rs::init_file").filter(|call| asks_for_files(*call)));
     files.retain(|file| !is_on_request(*file));
     if files.is_empty() || has_reader(workspace) {
         return;
@@ -90,6 +92,22 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         .service(&service.name);
         out.push(diagnostic);
     }
+}
+
+/// Whether the settings that log4rs is given have appenders for files, and no other. What is not there to read may have any.
+fn asks_for_files(init: Node<'_>) -> bool {
+    appenders(init).is_some_and(|kinds| !kinds.is_empty() && kinds.iter().all(|kind| matches!(*kind, "file" | "rolling_file")))
+}
+
+/// Kinds of the appenders in the file of settings that this call names.
+fn appenders(init: Node<'_>) -> Option<Vec<&str>> {
+    let workspace = init.workspace;
+    let path = constant_text(init.arguments().next()?)?;
+    let is_it = |settings: &&Settings| workspace.sources.path(settings.file).ends_with(path.trim_start_matches("./"));
+    let settings = workspace.settings.iter().find(is_it)?;
+    let kinds =
+        settings.entries.iter().filter(|entry| matches!(entry.key.split('.').collect::<Vec<_>>()[..], ["appenders", _, "kind"]));
+    Some(kinds.map(|entry| entry.value.as_str()).collect())
 }
 
 /// The call that opens the file which a writer is, if it is one of the standard library's.
@@ -122,7 +140,7 @@ fn goes_elsewhere(workspace: &Workspace, service: &Service) -> bool {
     let leaves = |node: Node<'_>| {
         let named = node.last_name().is_some_and(|name| ELSEWHERE.contains(&name))
             || node.path().is_some_and(|path| path.iter().any(|name| ELSEWHERE.contains(&&**name)));
-        named || is_stdout(node) || is_another(node)
+        named || is_stdout(node) || is_another(node) || is_log4rs(node) && !asks_for_files(node)
     };
     let takes_lines = |name: &str| matches!(name, "on_event" | "log");
     let own = reach.functions().iter().map(|function| workspace.function(*function));
@@ -134,11 +152,16 @@ fn goes_elsewhere(workspace: &Workspace, service: &Service) -> bool {
                 |path| {
                     path.starts_with("opentelemetry")
                         || FMT_MAKERS.contains(&path)
+                        || path == "log4rs::init_file"
                         || path.split("::").any(|name| ELSEWHERE.contains(&name))
                 },
             )
             .chain(set_ups(workspace, reach))
             .any(leaves)
+}
+
+fn is_log4rs(node: Node<'_>) -> bool {
+    matches!(node.kind(), ExprKind::Call { .. }) && node.external() == Some("log4rs::init_file")
 }
 
 /// `tracing_subscriber::fmt()` that no writer is given to.

@@ -1,3 +1,5 @@
+use cargo_metadata::camino::Utf8Path;
+
 use crate::declare_rule;
 use crate::lint::{Check, Diagnostic, Fix, Level, Practice, Tier};
 use crate::workspace::http::Served;
@@ -32,7 +34,9 @@ declare_rule! {
     /// - the profile is another workspace's, or not the release profile.
     ///
     /// ## Source
-    /// [The Cargo Book: panic](https://doc.rust-lang.org/cargo/reference/profiles.html#panic); std `panic::catch_unwind` ("this function
+    /// [The Cargo Book: panic](https://doc.rust-lang.org/cargo/reference/profiles.html#panic), and
+    /// [configuration](https://doc.rust-lang.org/cargo/reference/config.html#profile) ("can be used to globally change profile settings");
+    /// std `panic::catch_unwind` ("this function
     /// only catches unwinding panics, not those that abort the process"); tower-http 0.7 `catch_panic.rs`.
     "panic-abort-defeats-catch", "MSVC111", Practice::DesignForFailure, Level::Deny, Tier::Default, Check::Service(check)
 }
@@ -44,16 +48,35 @@ const CATCHERS: &[&str] = &["catch_unwind"];
 const LAYERS: &[&str] = &["CatchPanicLayer", "CatchPanic"];
 
 fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
-    let stated = workspace.packages[service.package].panic_abort;
+    let stated = match by_cargo(workspace, service) {
+        Some((aborts, at)) => aborts.then_some(at),
+        None => workspace.packages[service.package].panic_abort,
+    };
     let Some(abort) = stated.or_else(|| by_image(workspace, service)) else { return };
     let Some(catcher) = workspace.served(service).and_then(|served| catcher(&served)) else { return };
     let fix = Fix::safe("let panics unwind").replace(abort, "\"unwind\"");
-    let diagnostic =
-        Diagnostic::new("panics abort the process, and are never caught", abort, "no panic unwinds in release builds")
-            .help("remove `panic = \"abort\"`, or what relies on catching panics")
-            .related(catcher.name_at(), "this expects panics to unwind")
-            .evidence("`[profile.release]` of the workspace's manifest, `CARGO_PROFILE_RELEASE_PANIC` of the image");
+    let diagnostic = Diagnostic::new(
+        "panics abort the process, and are never caught",
+        abort,
+        "no panic unwinds in release builds",
+    )
+    .help("remove `panic = \"abort\"`, or what relies on catching panics")
+    .related(catcher.name_at(), "this expects panics to unwind")
+    .evidence(
+        "`[profile.release]` of the workspace's manifest and of `.cargo/config.toml`, `CARGO_PROFILE_RELEASE_PANIC` of the image",
+    );
     out.push(if stated.is_some() { diagnostic.fix(fix) } else { diagnostic });
+}
+
+/// Whether Cargo's own settings, the nearest that speak of it, abort: they count for more than the manifest.
+fn by_cargo(workspace: &Workspace, service: &Service) -> Option<(bool, Location)> {
+    let mut above = workspace.packages[service.package].directory.ancestors();
+    above.find_map(|folder| {
+        let of_folder = |path: &Utf8Path| path.parent().and_then(Utf8Path::parent) == Some(folder);
+        let settings = workspace.cargo_settings.iter().find(|settings| of_folder(workspace.sources.path(settings.file)))?;
+        let panic = settings.get("profile.release.panic")?;
+        Some((panic.value == "abort", Location::new(settings.file, panic.span)))
+    })
 }
 
 /// The Cargo Book, "Environment variables": what a profile says, a variable of the build may say in its place.

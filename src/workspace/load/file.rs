@@ -34,7 +34,9 @@ pub(super) enum Facts {
     Kustomization(kubernetes::Kustomization),
     Settings(settings::Settings),
     Toolchain(toolchain::Toolchain),
+    Cargo(settings::Settings),
     Migration(sql::Migration),
+    Query(sql::Query),
     Template,
     Nothing,
     Problem(Problem),
@@ -70,6 +72,8 @@ pub(super) fn read(root: &Path, memory: Option<&Memory>, path: &Utf8Path, file: 
     let text = match text {
         _ if kind == Kind::Pipeline => return Read { facts: Facts::Nothing, directives: Vec::new(), digest },
         Ok(text) => text,
+        // A dump, most often; code that includes it is built with it all the same.
+        Err(_) if kind == Kind::Query => return Read { facts: Facts::Nothing, directives: Vec::new(), digest },
         Err((span, message)) => {
             let problem = Problem { location: Location::new(file, span), message, help: None };
             return Read { facts: Facts::Problem(problem), directives: Vec::new(), digest };
@@ -127,7 +131,10 @@ fn parse(path: &Utf8Path, file: FileId, kind: Kind, text: &str) -> Facts {
         }
         Kind::Yaml(Some(format)) | Kind::Settings(format) => read_settings(file, path, format, text),
         Kind::Toolchain => toolchain::parse(file, text).map_or(Facts::Nothing, Facts::Toolchain),
+        Kind::Cargo => settings::parse(file, settings::Format::Toml, text)
+            .map_or_else(|failure| failed(file, "configuration of Cargo", failure), Facts::Cargo),
         Kind::Migration => Facts::Migration(sql::parse_migration(file, path, text)),
+        Kind::Query => Facts::Query(sql::Query { file, statements: sql::read(text) }),
         Kind::Yaml(None) | Kind::Pipeline | Kind::Packaging => Facts::Nothing,
     }
 }

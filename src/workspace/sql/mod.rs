@@ -27,6 +27,13 @@ pub struct Migration {
     pub statements: Vec<Statement>,
 }
 
+/// A file of statements that code may include.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    pub file: FileId,
+    pub statements: Vec<Statement>,
+}
+
 /// A table, view or materialized view, by its names in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Table {

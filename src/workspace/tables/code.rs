@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use cargo_metadata::camino::Utf8Path;
+
 use super::Use;
+use crate::workspace::manifest::join;
 use crate::workspace::names::{Definition, ModuleIndex};
 use crate::workspace::query::Node;
 use crate::workspace::rust::{Attribute, ExprKind, Name, RustFile, Segments};
-use crate::workspace::sql::{self, Table, Verb};
+use crate::workspace::sql::{self, Query, Table, Verb};
 use crate::workspace::{Location, Workspace};
 
 /// Calls and macros beside [`sql::CALLS`] whose text says which table they use.
@@ -25,6 +28,10 @@ const MORE: &[&str] = &[
     "copy_out",
     "QueryBuilder",
 ];
+
+/// Macros of sqlx that name a file, from the folder of the package.
+const QUERY_FILES: &[&str] =
+    &["query_file", "query_file_as", "query_file_scalar", "query_file_unchecked", "query_file_as_unchecked"];
 
 /// One statement of code, and one table that it uses.
 pub struct Statement<'w> {
@@ -60,10 +67,35 @@ pub fn statements(workspace: &Workspace) -> Vec<Statement<'_>> {
                 found.push(Statement { node, table: used.table, verb: used.verb, declared });
             }
         }
+        let files = node.arguments().take(4).filter_map(|argument| included(argument.peel()));
+        for used in files.flat_map(|query| &query.statements).flat_map(|statement| &statement.uses) {
+            found.push(Statement { node, table: used.table.clone(), verb: used.verb, declared: None });
+        }
+    }
+    for node in QUERY_FILES.iter().flat_map(|name| workspace.macros(name)) {
+        let folder = node.packages().next().map(|package| package.directory.as_path());
+        let path = node.arguments().find_map(Node::text);
+        let query = folder.zip(path).and_then(|(folder, path)| query_at(workspace, folder, path));
+        for used in query.into_iter().flat_map(|query| &query.statements).flat_map(|statement| &statement.uses) {
+            found.push(Statement { node, table: used.table.clone(), verb: used.verb, declared: None });
+        }
     }
     diesel(workspace, &mut found);
     sea_orm(workspace, &mut found);
     found
+}
+
+/// `include_str!("../queries/orders.sql")`, from the file that says so; also by a name.
+fn included(argument: Node<'_>) -> Option<&Query> {
+    let value = argument.binding().or_else(|| argument.constant()).unwrap_or(argument).peel();
+    let is_it = matches!(value.kind(), ExprKind::Macro { .. }) && value.last_name() == Some("include_str");
+    let folder = value.workspace.sources.path(value.facts().file).parent()?;
+    query_at(value.workspace, folder, value.arguments().next().filter(|_| is_it)?.text()?)
+}
+
+fn query_at<'w>(workspace: &'w Workspace, folder: &Utf8Path, path: &str) -> Option<&'w Query> {
+    let file = workspace.sources.find(&join(folder, path)?)?;
+    workspace.queries.iter().find(|query| query.file == file)
 }
 
 /// The text of an argument: a literal, the pattern of a `format!`, a local name, a constant; and where that constant stands.
@@ -99,7 +131,10 @@ fn text(argument: Node<'_>) -> Option<(String, Option<Location>)> {
     None
 }
 
-/// `diesel::insert_into(orders::table)`, and reads that name `orders::table`.
+/// What runs a query of diesel or diesel-async and gives rows back.
+const DIESEL_READS: &[&str] = &["load", "load_iter", "load_stream", "first", "get_result", "get_results"];
+
+/// `diesel::insert_into(orders::table)`, `orders::table.filter(…).load(connection)`, `orders.find(id).first(connection)`.
 fn diesel<'w>(workspace: &'w Workspace, found: &mut Vec<Statement<'w>>) {
     let mut declared: HashMap<&str, (Table, Location)> = HashMap::new();
     for node in workspace.named("table") {
@@ -124,6 +159,24 @@ fn diesel<'w>(workspace: &'w Workspace, found: &mut Vec<Statement<'w>>) {
         let target = call.arguments().next().and_then(|argument| argument.descendants().find_map(of));
         if let (true, Some((table, at))) = (from_diesel, target) {
             found.push(Statement { node: call, table: table.clone(), verb: Verb::Write, declared: Some(*at) });
+        }
+    }
+    let names_table = |path: &Segments| path.last().is_some_and(|name| &**name == "table" || declared.contains_key(&**name));
+    let runs = |name: &'static str| workspace.named_if(name, |_, outline| outline.paths.iter().any(names_table));
+    for call in DIESEL_READS.iter().flat_map(|name| runs(name)).filter(|call| call.method().is_some()) {
+        let chain = |end: Node<'w>| end.receivers().last().map(|first| (first, first.peel().binding()));
+        let mut parts: Vec<Node<'w>> = call.receivers().collect();
+        // `let query = orders::table.filter(…); query.load(connection)`
+        if let Some((_, Some(bound))) = chain(call) {
+            parts.extend(bound.peel().receivers());
+        }
+        let roots = parts.iter().filter(|part| matches!(part.kind(), ExprKind::Path(_)) && part.binding().is_none()).copied();
+        let joined = parts
+            .iter()
+            .filter(|part| part.method().is_some_and(|name| name.ends_with("join")))
+            .flat_map(|join| join.arguments());
+        for (table, at) in roots.chain(joined.flat_map(Node::descendants)).filter_map(of) {
+            found.push(Statement { node: call, table: table.clone(), verb: Verb::Read, declared: Some(*at) });
         }
     }
 }
