@@ -7,7 +7,7 @@ use crate::workspace::http::{Route, Served};
 use crate::workspace::kubernetes::ProbeAction;
 use crate::workspace::names::{Definition, FunctionRef};
 use crate::workspace::query::Node;
-use crate::workspace::rust::ExprKind;
+use crate::workspace::rust::{ExprId, ExprKind};
 use crate::workspace::{Location, Service, Workspace};
 
 declare_rule! {
@@ -94,20 +94,22 @@ fn says_liveness(path: &str) -> bool {
 fn dependency<'w>(served: &Served<'w>, route: &Route) -> Option<Node<'w>> {
     let workspace = served.workspace;
     let mut seen: HashSet<FunctionRef> = route.handlers.iter().copied().collect();
-    let mut open: Vec<(FunctionRef, usize)> = route.handlers.iter().map(|handler| (*handler, 0)).collect();
-    while let Some((function, depth)) = open.pop() {
-        let Some(body) = workspace.body(function) else { continue };
+    let bodies = route.handlers.iter().filter_map(|handler| workspace.body(*handler));
+    let closures = route.closures.iter().map(|place| workspace.node(*place));
+    let mut open: Vec<(Node<'w>, usize)> = bodies.chain(closures).map(|body| (body, 0)).collect();
+    while let Some((body, depth)) = open.pop() {
         if let Some(call) = body.descendants().find(|node| asks(*node) && is_awaited_or_handed_on(*node)) {
             return Some(call);
         }
-        for mention in workspace.graph.of(workspace, function) {
+        let Some(function) = body.function().filter(|_| depth < MAX_DEPTH) else { continue };
+        let own: HashSet<ExprId> = body.descendants().map(|node| node.id).collect();
+        for mention in workspace.graph.of(workspace, function).iter().filter(|mention| own.contains(&mention.at)) {
             if let Target::Function(called) = mention.of
-                && depth < MAX_DEPTH
                 // Another service's implementation of a trait is not this one's.
                 && served.reach.contains(called)
                 && seen.insert(called)
             {
-                open.push((called, depth + 1));
+                open.extend(workspace.body(called).map(|body| (body, depth + 1)));
             }
         }
     }

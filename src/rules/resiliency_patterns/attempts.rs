@@ -14,6 +14,17 @@ pub fn awaited(call: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     direct.into_iter().chain(callers.filter(move |caller| is_call(caller) && awaited(*caller) && caller.ships()))
 }
 
+/// Where a function of the workspace awaits the closure around a call that it is handed: `retry(3, || client.get(url).send())`.
+pub fn handed_over(call: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    let closure = call.ancestors().find(|node| matches!(node.kind(), ExprKind::Closure { .. }));
+    let uses = closure.and_then(|closure| closure.parent()?.parameter_of(closure)).into_iter().flatten();
+    uses.filter_map(|used| {
+        let is_callee = |parent: &Node<'_>| matches!(parent.kind(), ExprKind::Call { callee, .. } if *callee == used.id);
+        let called = used.parent().filter(is_callee)?;
+        matches!(called.parent()?.kind(), ExprKind::Await(_)).then_some(called)
+    })
+}
+
 /// The loop around a call that counts attempts.
 pub fn attempts_around(call: Node<'_>) -> Option<Node<'_>> {
     for node in call.ancestors() {

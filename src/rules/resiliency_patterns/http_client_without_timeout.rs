@@ -6,6 +6,7 @@ use crate::rules::libraries::version;
 use crate::rules::paths;
 use crate::rules::time_limit::{is_bounded, names_limit};
 use crate::workspace::Workspace;
+use crate::workspace::follow::Fate;
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
 
@@ -57,11 +58,19 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let by_type = || by_type.get_or_init(|| http_clients::requests_by_type(workspace)).clone();
     for maker in http_clients::MAKERS {
         let made = workspace.calls_to(maker).chain(workspace.handed_on(maker)).filter(|call| !has_default(*call));
-        made.for_each(|call| check_client(call, maker, &by_type, out));
+        made.for_each(|call| check_client(call, http_clients::fate(call), maker, &by_type, out));
+    }
+    for http_clients::Derived { made, field, fate } in http_clients::derived(workspace) {
+        let before = out.len();
+        check_client(made, fate, "reqwest::Client::default", &by_type, out);
+        for diagnostic in &mut out[before..] {
+            diagnostic.primary.at = field;
+            diagnostic.fix = None;
+        }
     }
     for maker in http_clients::OTHER_MAKERS {
         let made = workspace.calls_to(maker).chain(workspace.handed_on(maker));
-        made.for_each(|call| check_client(call, maker, &|| Vec::new(), out));
+        made.for_each(|call| check_client(call, http_clients::fate(call), maker, &|| Vec::new(), out));
     }
     let at_once = http_clients::AT_ONCE.iter().flat_map(|path| workspace.calls_to(path).map(move |call| (path, call)));
     for (path, call) in at_once.filter(|(_, call)| !has_default(*call) && !request_is_bounded(*call)) {
@@ -77,10 +86,9 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     }
 }
 
-fn check_client<'w>(call: Node<'w>, maker: &str, by_type: &dyn Fn() -> Vec<Node<'w>>, out: &mut Vec<Diagnostic>) {
+fn check_client<'w>(call: Node<'w>, fate: Fate<'w>, maker: &str, by_type: &dyn Fn() -> Vec<Node<'w>>, out: &mut Vec<Diagnostic>) {
     let workspace = call.workspace;
     let Some(service) = workspace.run_by(call).filter(|_| !paths::is_command(call)) else { return };
-    let fate = http_clients::fate(call);
     if fate.methods.iter().any(|method| method.method().is_some_and(names_limit)) {
         return;
     }

@@ -3,10 +3,10 @@
 use crate::lint::Confidence;
 use crate::rules::libraries::REQUEST_METHODS;
 use crate::workspace::follow::Fate;
-use crate::workspace::names::FunctionRef;
+use crate::workspace::names::{Definition, FunctionRef, TypeRef};
 use crate::workspace::query::Node;
-use crate::workspace::rust::Outline;
-use crate::workspace::{Service, Workspace};
+use crate::workspace::rust::{ExprKind, Field, Outline, TypeKind};
+use crate::workspace::{Location, Service, Workspace};
 
 /// What makes a client, or the builder of one.
 pub const MAKERS: &[&str] = &[
@@ -54,6 +54,57 @@ const STATE: &[&str] = &["app_data", "data", "manage", "with_state", "Extension"
 /// What becomes of a client, up to its requests.
 pub fn fate(made: Node<'_>) -> Fate<'_> {
     made.fate(&|name| !REQUEST_METHODS.contains(&name))
+}
+
+/// A client that a derived `Default` makes.
+pub struct Derived<'w> {
+    /// The call of `default`.
+    pub made: Node<'w>,
+    /// The field that holds it.
+    pub field: Location,
+    pub fate: Fate<'w>,
+}
+
+/// Clients of reqwest in structs that derive `Default` and are made by it.
+pub fn derived(workspace: &Workspace) -> Vec<Derived<'_>> {
+    let mut found = Vec::new();
+    for (file, facts) in workspace.rust.iter().enumerate().filter(|(_, facts)| !facts.generated) {
+        for (index, item) in facts.types.iter().enumerate().filter(|(_, item)| !item.test) {
+            let (TypeKind::Struct(fields), true) = (&item.kind, facts.derives(&item.attributes, "Default")) else { continue };
+            let Some(&module) = workspace.names.modules_of(file, item.module).first() else { continue };
+            let is_client = |field: &&Field| {
+                let meaning = workspace.type_meaning(module, &field.ty, None);
+                matches!(meaning, Definition::External("reqwest::Client"))
+                    && matches!(field.ty.name(), Some("Client" | "Arc" | "Box"))
+            };
+            let Some(field) = fields.iter().find(is_client) else { continue };
+            let ty = TypeRef::new(file, index);
+            let Some(made) = workspace.named("default").find(|call| makes(*call, ty, &field.name)) else { continue };
+            let mut fate = Fate::default();
+            for used in workspace.field_uses(ty, &field.name) {
+                let of_use = self::fate(used);
+                fate.methods.extend(of_use.methods);
+                fate.given.extend(of_use.given);
+            }
+            found.push(Derived { made, field: facts.location(field.span), fate });
+        }
+    }
+    found
+}
+
+/// `Stock::default()`, `Stock { base, ..Default::default() }`, where the field is left to it.
+fn makes(call: Node<'_>, ty: TypeRef, field: &str) -> bool {
+    let is_it = |definition| definition == Definition::Type(ty);
+    let base = call.path().and_then(<[_]>::split_last).map(|(_, base)| base);
+    let literal = call.parent().and_then(|parent| match parent.kind() {
+        ExprKind::Struct { fields, rest: Some(rest), .. } if *rest == call.id => Some((parent, fields)),
+        _ => None,
+    });
+    let set_here = literal.is_some_and(|(_, fields)| fields.iter().any(|(name, _)| &**name == field));
+    let by_literal = literal.is_some_and(|(literal, _)| is_it(literal.definition()));
+    matches!(call.kind(), ExprKind::Call { .. })
+        && !set_here
+        && (by_literal || base.is_some_and(|base| is_it(call.resolve(base))))
 }
 
 /// The requests made with a client, and how sure that is: those that it is followed to, or, where a framework keeps it for handlers,

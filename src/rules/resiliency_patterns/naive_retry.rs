@@ -1,4 +1,4 @@
-use super::attempts::{attempts_around, awaited, goes_on, may_end};
+use super::attempts::{attempts_around, awaited, goes_on, handed_over, may_end};
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::workspace::Workspace;
 use crate::workspace::names::Definition;
@@ -81,7 +81,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     let mut seen = Vec::new();
     for name in CALLS {
         let remote = workspace.named(name).filter(|call| !is_local(*call));
-        for call in remote.flat_map(awaited) {
+        for call in remote.flat_map(|call| awaited(call).chain(handed_over(call))) {
             let Some(awaited) = call.parent() else { continue };
             let Some(attempts) = attempts_around(awaited) else { continue };
             let called = match call.definition() {

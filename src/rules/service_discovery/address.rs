@@ -93,8 +93,15 @@ impl Address {
             Ok(IpAddr::V6(ip)) => ip.is_loopback() && !self.is_sidecar(),
             Err(_) if self.is_this_machine() => !self.is_sidecar(),
             Err(_) if self.host == "metadata.google.internal" => false,
-            Err(_) => !self.host.contains('.') || INTERNAL.iter().any(|end| self.host.ends_with(end)),
+            Err(_) => !self.host.contains('.') || self.is_pod() || INTERNAL.iter().any(|end| self.host.ends_with(end)),
         }
+    }
+
+    /// A pod of a StatefulSet, by its number and its Service: `kafka-0.kafka`, `kafka-0.kafka-headless`.
+    fn is_pod(&self) -> bool {
+        let Some((pod, front)) = self.host.split_once('.') else { return false };
+        let set = pod.rsplit_once('-').filter(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()));
+        set.is_some_and(|(set, _)| !set.is_empty() && !front.contains('.') && front.starts_with(set))
     }
 
     pub fn is_this_machine(&self) -> bool {
@@ -120,6 +127,8 @@ mod tests {
             ("http://10.0.3.7:9000", Some(("10.0.3.7:9000", true))),
             ("postgres://shop:secret@db:5432/shop", Some(("db:5432", true))),
             ("broker:9092,other:9092", Some(("broker:9092", true))),
+            ("kafka-0.kafka:9092,kafka-1.kafka:9092", Some(("kafka-0.kafka:9092", true))),
+            ("http://node-1.example:80", Some(("node-1.example:80", false))),
             ("http://localhost:8081", Some(("localhost:8081", true))),
             ("http://[::1]:8081/v1", Some(("[::1]:8081", true))),
             ("http://localhost:4317", Some(("localhost:4317", false))),

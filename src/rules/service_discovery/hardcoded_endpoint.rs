@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 
 use super::address::{Address, address};
+use super::defaults::names_default;
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
 use crate::rules::paths;
 use crate::workspace::Workspace;
@@ -162,28 +163,29 @@ fn is_sink(taker: Node<'_>, address: &Address) -> bool {
         }
         "connect" | "connect_timeout" | "connect_async" => true,
         // tonic's, not `Uri::from_static`, which may be a stand-in that nobody resolves.
-        "from_static" | "from_shared" => {
-            taker.path().is_some_and(|path| path.iter().any(|part| matches!(&**part, "Endpoint" | "Channel")))
+        "from_static" | "from_shared" | "from_str" | "try_from" | "new" if is_of_endpoint(taker) => {
+            // `http://127.0.0.1` alone stands for a socket that has no address.
+            !address.is_this_machine() || address.authority != address.host
         }
         name if SINKS.contains(&name) => !address.scheme.is_empty(),
         name => CONSTRUCTORS.contains(&name) && !address.scheme.is_empty() && !address.scheme.starts_with("http"),
     }
 }
 
+/// tonic's endpoint, save one that a connector of its own goes past.
+fn is_of_endpoint(taker: Node<'_>) -> bool {
+    let of_endpoint = taker.path().is_some_and(|path| path.iter().any(|part| matches!(&**part, "Endpoint" | "Channel")));
+    let by_connector = |method: &Node<'_>| method.method().is_some_and(|name| name.starts_with("connect_with_connector"));
+    of_endpoint && !taker.fate(&|_| true).methods.iter().any(by_connector)
+}
+
 /// `#[serde(default = "url")]` on a field beside the function.
-fn names_default(literal: Node<'_>, function: &str) -> bool {
-    let facts = literal.facts();
-    let fields = facts.types.iter().flat_map(|item| match &item.kind {
+fn is_named_default(literal: Node<'_>, function: &str) -> bool {
+    let fields = literal.facts().types.iter().flat_map(|item| match &item.kind {
         TypeKind::Struct(fields) => &fields[..],
         _ => &[],
     });
-    let mut arguments = fields.into_iter().flat_map(|field| &field.attributes).flat_map(|attribute| &attribute.arguments);
-    arguments.any(|id| match literal.with(*id).kind() {
-        ExprKind::Assign { left, right } => {
-            literal.with(*left).variable() == Some("default") && literal.with(*right).text() == Some(function)
-        }
-        _ => false,
-    })
+    fields.into_iter().any(|field| names_default(literal, field, function))
 }
 
 /// Chosen by what is configured, or what stands for it when nothing is.
@@ -202,9 +204,10 @@ fn is_default(literal: Node<'_>) -> bool {
     let taker = literal.ancestors().find(|node| matches!(node.kind(), ExprKind::Call { .. } | ExprKind::Method { .. }));
     let function = literal.function().map(|function| literal.workspace.function(function));
     let in_default = function.is_some_and(|function| {
-        let is_named = paths::has_word((*function.name).into(), &["default", "defaults", "example", "sample"]);
+        let is_named =
+            paths::has_word((*function.name).into(), &["default", "defaults", "example", "sample", "dummy", "mock", "fake"]);
         is_named
-            || names_default(literal, &function.name)
+            || is_named_default(literal, &function.name)
             || function.of_trait.as_ref().and_then(|path| path.last()).is_some_and(|name| &**name == "Default")
     });
     in_default || taker.is_some_and(asks) || literal.ancestors().any(chosen)

@@ -1,13 +1,15 @@
 use super::address::{Address, address};
+use super::defaults::defaults;
 use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::chosen::is_chosen;
+use crate::rules::paths;
 use crate::rules::words::has_word;
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
 use crate::workspace::service::EnvVar;
 use crate::workspace::settings::Format;
 use crate::workspace::variables::Variable;
-use crate::workspace::{Service, Workspace};
+use crate::workspace::{Service, Workspace, yaml};
 
 crate::declare_rule! {
     /// The address of another system falls back to localhost.
@@ -32,6 +34,8 @@ crate::declare_rule! {
     /// - its name says that it is where this service itself is, or who may call it (`BIND`, `LISTEN`, `PUBLIC`, `BASE_URL`, `ORIGIN`, …);
     /// - it is an agent on the same host by design (OpenTelemetry, Envoy, Dapr, Consul, Vault, StatsD);
     /// - the value is no URL: `0.0.0.0`, `localhost` and a port alone may be what is bound;
+    /// - it is the default of a setting (by `serde`, `Default` or a library's `set_default`) and no library fills settings from the environment,
+    ///   or a file of settings sets it;
     /// - it falls back in debug builds only (`cfg!(debug_assertions)`);
     /// - no service reads it: tools, tests, examples.
     ///
@@ -93,7 +97,7 @@ const OWN: &[&str] = &[
 fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     for variable in &service.environment {
         let Some(found) = variable.default.as_deref().and_then(endpoint) else { continue };
-        if has_word(&variable.name, OWN) || is_set(workspace, &variable.name) {
+        if has_word(&variable.name, OWN) || is_set(workspace, &|name| name == variable.name) {
             continue;
         }
         let read = node_at(workspace, variable);
@@ -115,6 +119,34 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
         diagnostic.fix = read.and_then(|read| fix(read, &variable.name));
         out.push(diagnostic);
     }
+    for default in defaults(workspace, service, |text| endpoint(text).is_some()) {
+        let Some(found) = default.value.text().and_then(endpoint) else { continue };
+        if has_word(default.key, OWN) || is_setting_set(workspace, service, default.key) || paths::is_command(default.value) {
+            continue;
+        }
+        let message = format!("the setting `{}` falls back to `{}`", default.key, found.authority);
+        let mut diagnostic = Diagnostic::new(message, default.value.at(), "in a container, localhost is the container itself")
+            .help("let the service refuse to start without it, and set it for development in an `.env` file")
+            .evidence("manifests, compose files, Dockerfiles, ConfigMaps and settings that set it")
+            .evidence("a name of this service's own address, an agent on the same host")
+            .confidence(Confidence::Medium);
+        if let Some(password) = &found.password {
+            diagnostic = diagnostic.hide(password);
+        }
+        out.push(diagnostic);
+    }
+}
+
+/// Whether a variable whose name ends in the key, or a file of the service's own settings, sets it.
+fn is_setting_set(workspace: &Workspace, service: &Service, key: &str) -> bool {
+    let wanted = key.to_ascii_uppercase().replace(['.', '-'], "_");
+    let names = |variable: &str| {
+        let variable = variable.to_ascii_uppercase().replace("__", "_");
+        variable == wanted || variable.strip_suffix(&wanted).is_some_and(|prefix| prefix.ends_with('_'))
+    };
+    let mut files = workspace.settings_of(service).filter(|settings| settings.format != Format::Env);
+    is_set(workspace, &names)
+        || files.any(|settings| settings.entries.iter().any(|entry| entry.key == key || entry.key.ends_with(&format!(".{key}"))))
 }
 
 /// The address of another process on this machine.
@@ -122,9 +154,9 @@ fn endpoint(text: &str) -> Option<Address> {
     address(text).filter(|address| !address.scheme.is_empty() && address.is_this_machine() && address.moves())
 }
 
-/// Whether anything that runs services sets a variable of that name.
-fn is_set(workspace: &Workspace, name: &str) -> bool {
-    let among = |variables: &[Variable]| variables.iter().any(|variable| variable.name == name);
+/// Whether anything that runs services sets a variable that `is_it` says yes to.
+fn is_set(workspace: &Workspace, is_it: &dyn Fn(&str) -> bool) -> bool {
+    let among = |variables: &[Variable]| variables.iter().any(|variable| is_it(&variable.name));
     let stages = workspace.dockerfiles.iter().flat_map(|file| &file.stages);
     let runs = workspace.compose.iter().flat_map(|file| &file.services);
     let pods = workspace.kubernetes.iter().filter_map(|object| object.pod.as_ref());
@@ -132,18 +164,22 @@ fn is_set(workspace: &Workspace, name: &str) -> bool {
     // What developers use, and an example shows, is no deployment: `.env`, `.env.example`.
     let deployed = workspace.settings.iter().filter(|settings| {
         let path = workspace.sources.path(settings.file);
-        settings.format == Format::Env
-            && !crate::rules::paths::is_local(path)
-            && path.file_name().is_some_and(|name| name.contains("prod"))
+        settings.format == Format::Env && !paths::is_local(path) && path.file_name().is_some_and(|name| name.contains("prod"))
     });
     stages.map(|stage| &stage.environment[..]).any(among)
         || runs.map(|run| &run.environment[..]).any(among)
         || pods.flat_map(|pod| &pod.containers).any(|container| {
             among(&container.environment)
-                || container.references.iter().any(|reference| reference.variable.as_deref() == Some(name))
+                || container.references.iter().any(|reference| reference.variable.as_deref().is_some_and(is_it))
         })
-        || maps.into_iter().any(|object| format!("{:?}", object.node).contains(&format!("\"{name}\"")))
-        || deployed.into_iter().any(|settings| settings.get(name).is_some())
+        || maps.into_iter().any(|object| keys(&object.node).any(is_it))
+        || deployed.into_iter().any(|settings| settings.entries.iter().any(|entry| is_it(&entry.key)))
+}
+
+/// Keys of a ConfigMap or a Secret.
+fn keys(object: &yaml::Node) -> impl Iterator<Item = &str> {
+    let data = ["data", "stringData"].into_iter().filter_map(|key| object.get(key));
+    data.flat_map(yaml::Node::entries).filter_map(|(key, _)| key.as_str())
 }
 
 /// The call that reads a variable; `None` for clap's attributes.

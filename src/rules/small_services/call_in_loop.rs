@@ -32,7 +32,8 @@ crate::declare_rule! {
     /// - the loop runs in a job of its own (`spawn`), where nobody waits for it;
     /// - no service runs it.
     ///
-    /// Looked at: requests of `reqwest::Client` that are awaited inside a `for`.
+    /// Looked at: requests of `reqwest::Client` that are awaited inside a `for`, or in a function that is awaited there and always sends
+    /// one.
     ///
     /// ## Source
     /// [Microsoft: Chatty I/O
@@ -68,7 +69,7 @@ const NO_ELEMENTS: &[&str] = &[
 ];
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    let may = |_, outline: &Outline| outline.loops() && REQUEST_METHODS.iter().any(|name| outline.names(name));
+    let may = |_, outline: &Outline| REQUEST_METHODS.iter().any(|name| outline.names(name));
     let executed = workspace.named_if("execute", |_, outline| outline.loops());
     for send in workspace.named_if("send", may).chain(executed) {
         let by_client = |node: &Node<'_>| node.receiver().is_some_and(|client| client.is_a("reqwest::Client"));
@@ -83,20 +84,70 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
         else {
             continue;
         };
-        let Some(looped) = looped(send, request) else { continue };
-        let Some(service) = workspace.run_by(send) else { continue };
-        out.push(
-            Diagnostic::new(
-                "a request is sent for each element of a loop, one after the other",
-                request.name_at(),
-                "waits for each answer",
-            )
+        let (at, over) = match looped(send, request) {
+            Some(over) => (request, over),
+            None => match looped_by_caller(send) {
+                Some(found) => found,
+                None => continue,
+            },
+        };
+        let Some(service) = workspace.run_by(at).filter(|_| !is_job(at)) else { continue };
+        let message = "a request is sent for each element of a loop, one after the other";
+        let mut diagnostic = Diagnostic::new(message, at.name_at(), "waits for each answer")
             .help("ask for all of them in one request, or send a bounded number at a time with `buffer_unordered`")
-            .related(looped.at(), "in this loop")
+            .related(over.at(), "in this loop")
             .evidence("attempts, polling, hosts that are each asked once, tasks of their own")
-            .service(&service.name),
-        );
+            .service(&service.name);
+        if at.id != request.id || at.file != request.file {
+            diagnostic = diagnostic.related(request.name_at(), "this request");
+        }
+        out.push(diagnostic);
     }
+}
+
+/// Whether nobody waits for the function around this: each of its calls is spawned.
+fn is_job(at: Node<'_>) -> bool {
+    let spawned = |call: &Node<'_>| call.ancestors().any(|node| node.last_name().is_some_and(|name| name.starts_with("spawn")));
+    let calls = at.function().map(|function| at.workspace.results_of(function)).unwrap_or_default();
+    let mut calls = calls.into_iter().filter(|call| call.ships()).peekable();
+    calls.peek().is_some() && calls.all(|call| spawned(&call))
+}
+
+/// Where a loop awaits the function that certainly sends the request, and what it goes over.
+fn looped_by_caller<'w>(send: Node<'w>) -> Option<(Node<'w>, Node<'w>)> {
+    let decides = |node: Node<'_>| {
+        matches!(
+            node.kind(),
+            ExprKind::If { .. }
+                | ExprKind::Match { .. }
+                | ExprKind::Closure { .. }
+                | ExprKind::Loop(_)
+                | ExprKind::While { .. }
+                | ExprKind::For { .. }
+        )
+    };
+    // `match client.get(url).send().await { … }` sends it, whatever comes after.
+    let mut inner = send.id;
+    for around in send.ancestors() {
+        let on = match around.kind() {
+            ExprKind::Match { on: first, .. } | ExprKind::If { condition: first, .. } => *first == inner,
+            _ => false,
+        };
+        if decides(around) && !on {
+            return None;
+        }
+        inner = around.id;
+    }
+    let workspace = send.workspace;
+    let body = workspace.body(send.function()?)?;
+    // What it has at hand, it does not ask for.
+    let mut before = body.descendants().filter(|node| node.id < send.id);
+    if before.any(|node| matches!(node.kind(), ExprKind::Return(_))) {
+        return None;
+    }
+    let calls = workspace.results_of(send.function()?).into_iter().filter(|call| call.ships());
+    let awaited = |call: &Node<'_>| call.parent().is_some_and(|parent| matches!(parent.kind(), ExprKind::Await(_)));
+    calls.filter(awaited).find_map(|call| Some((call, looped(call, call)?)))
 }
 
 /// The `for` around a request that depends on its element; what it goes over.

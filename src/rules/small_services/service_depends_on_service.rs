@@ -1,7 +1,9 @@
+use std::collections::{BTreeSet, VecDeque};
+
 use crate::declare_rule;
 use crate::lint::{Check, Diagnostic, Level, Practice, Tier};
 use crate::rules::resiliency_patterns::requests::handlers;
-use crate::workspace::manifest::{DependencyKind, TargetKind};
+use crate::workspace::manifest::{Dependency, DependencyKind, TargetKind};
 use crate::workspace::names::{RustIndex, index_of};
 use crate::workspace::rust::ModuleId;
 use crate::workspace::{Location, Service, Workspace};
@@ -30,7 +32,7 @@ declare_rule! {
     /// ```
     ///
     /// ## Not reported when
-    /// - it is a dev-dependency (a contract test may run the other service) or a build-dependency;
+    /// - it is a dev-dependency, of its own or of a library between them (a contract test may run the other service) or a build-dependency;
     /// - the other crate has no library, or is no service (see `--show-services`);
     /// - what serves and answers stands in the other crate's binary: its library may be just what callers need, types and a client;
     /// - the service depends on three services or more: it is made to run them in one process;
@@ -45,42 +47,70 @@ declare_rule! {
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
     for (index, package) in workspace.packages.iter().enumerate() {
         let Some(service) = service_in(workspace, index) else { continue };
-        let others = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
-        let on_services =
-            others.filter_map(|dependency| service_in(workspace, dependency.local?)).filter(|other| other.package != index);
-        if on_services.count() >= ALL_IN_ONE {
+        let found = on_services(workspace, index);
+        if found.len() >= ALL_IN_ONE {
             continue;
         }
-        for dependency in package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal) {
-            let Some(other_index) = dependency.local.filter(|&other| other != index) else { continue };
-            let other_package = &workspace.packages[other_index];
-            let Some(other) = service_in(workspace, other_index).filter(|_| other_package.library().is_some()) else { continue };
-            if !serves_in_library(workspace, other) {
+        for On { dependency, other, through } in found {
+            let other_package = &workspace.packages[other.package];
+            if other_package.library().is_none() || !serves_in_library(workspace, other) {
                 continue;
             }
-            out.push(
-                Diagnostic::new(
-                    format!("service `{}` depends on the crate of service `{}`", service.name, other.name),
-                    Location::new(package.manifest, dependency.span),
-                    format!("the crate of `{}` becomes part of `{}`", other.name, service.name),
-                )
-                .related(
-                    Location::new(other_package.manifest, other_package.name_span),
-                    format!("`{}` is a service{}", other.name, because(other)),
-                )
-                .help(format!(
-                    "call the API of `{}` instead; move the types that both need into a crate of their own, without its logic",
-                    other.name
-                ))
-                .evidence("a dev- or build-dependency instead of a normal one")
-                .service(&service.name),
-            );
+            let mut diagnostic = Diagnostic::new(
+                format!("service `{}` depends on the crate of service `{}`", service.name, other.name),
+                Location::new(package.manifest, dependency.span),
+                format!("the crate of `{}` becomes part of `{}`", other.name, service.name),
+            )
+            .related(
+                Location::new(other_package.manifest, other_package.name_span),
+                format!("`{}` is a service{}", other.name, because(other)),
+            )
+            .help(format!(
+                "call the API of `{}` instead; move the types that both need into a crate of their own, without its logic",
+                other.name
+            ))
+            .evidence("a dev- or build-dependency instead of a normal one")
+            .service(&service.name);
+            if let Some((between, last)) = through {
+                let between = &workspace.packages[between];
+                let at = Location::new(between.manifest, last.span);
+                diagnostic = diagnostic.related(at, format!("by way of `{}`", between.name));
+            }
+            out.push(diagnostic);
         }
     }
 }
 
 /// Who depends on that many services puts them into one process on purpose.
 const ALL_IN_ONE: usize = 3;
+
+/// A service whose crate a package takes in.
+struct On<'w> {
+    /// The package's own dependency that leads there.
+    dependency: &'w Dependency,
+    other: &'w Service,
+    /// The last package on the way that is no service, and its dependency.
+    through: Option<(usize, &'w Dependency)>,
+}
+
+/// Services that a package depends on, also by way of packages that are none; each once, the nearest first.
+fn on_services(workspace: &Workspace, package: usize) -> Vec<On<'_>> {
+    let mut found: Vec<On<'_>> = Vec::new();
+    let mut seen = BTreeSet::from([package]);
+    let mut open: VecDeque<(usize, Option<&Dependency>)> = VecDeque::from([(package, None)]);
+    while let Some((at, first)) = open.pop_front() {
+        let normal = workspace.packages[at].dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+        for dependency in normal {
+            let Some(local) = dependency.local.filter(|local| seen.insert(*local)) else { continue };
+            let own = first.unwrap_or(dependency);
+            match service_in(workspace, local) {
+                Some(other) => found.push(On { dependency: own, other, through: first.map(|_| (at, dependency)) }),
+                None => open.push_back((local, Some(own))),
+            }
+        }
+    }
+    found
+}
 
 /// Whether the package's library holds what serves or answers requests: else it may be just what callers need, types and a client.
 fn serves_in_library(workspace: &Workspace, service: &Service) -> bool {

@@ -52,6 +52,8 @@ pub struct Route {
     /// Whether `paths` is all of it: no part is computed, and every router it passes through was followed.
     pub known: bool,
     pub handlers: Vec<FunctionRef>,
+    /// Closures among the handlers.
+    pub closures: Vec<Place>,
     /// The handler's name, where it is no function of the workspace.
     pub handler_name: Option<String>,
     pub at: Location,

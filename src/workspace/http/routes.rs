@@ -99,13 +99,14 @@ impl<'w> Finder<'w, '_> {
     fn add(&mut self, router: usize, path: &str, known: bool, handler: Node<'w>, at: Node<'w>) {
         let (prefixes, all) = self.routers.prefixes(router);
         let paths = prefixes.iter().map(|prefix| join(prefix, path)).collect();
-        let (handlers, handler_name) = handlers(handler);
+        let Handlers { functions: handlers, closures, name: handler_name } = handlers(handler);
         let framework = self.routers.all[router].framework;
         self.push(Route {
             framework,
             paths,
             known: known && all,
             handlers,
+            closures,
             handler_name,
             at: at.name_at(),
             function: at.function(),
@@ -131,6 +132,7 @@ impl<'w> Finder<'w, '_> {
                     paths,
                     known: known && all,
                     handlers: vec![handler],
+                    closures: Vec::new(),
                     handler_name: None,
                     at: self.workspace.function_location(handler),
                     function: at,
@@ -187,6 +189,7 @@ impl<'w> Finder<'w, '_> {
                     paths,
                     known: all,
                     handlers: vec![function],
+                    closures: Vec::new(),
                     handler_name: None,
                     at,
                     function: service.function(),
@@ -206,12 +209,13 @@ impl<'w> Finder<'w, '_> {
                     continue;
                 }
                 let Some(framework) = framework_of(method) else { continue };
-                let (handlers, handler_name) = handlers(handler);
+                let Handlers { functions: handlers, closures, name: handler_name } = handlers(handler);
                 self.push(Route {
                     framework,
                     paths: vec![path],
                     known: false,
                     handlers,
+                    closures,
                     handler_name,
                     at: method.name_at(),
                     function: method.function(),
@@ -235,6 +239,7 @@ impl<'w> Finder<'w, '_> {
                     paths: vec![path],
                     known: known && endpoint,
                     handlers: vec![function],
+                    closures: Vec::new(),
                     handler_name: None,
                     at,
                     function: Some(function),
@@ -319,7 +324,7 @@ impl<'w> Finder<'w, '_> {
                     }
                 }
             }
-            let (handlers, handler_name) = handlers(chain);
+            let Handlers { functions: handlers, closures, name: handler_name } = handlers(chain);
             // A filter that others are put in front of may have a prefix.
             let known = chain
                 .method()
@@ -329,6 +334,7 @@ impl<'w> Finder<'w, '_> {
                 paths: vec![path],
                 known,
                 handlers,
+                closures,
                 handler_name,
                 at: chain.name_at(),
                 function: chain.function(),
@@ -379,21 +385,32 @@ fn is(attribute: &Attribute, name: &str) -> bool {
     attribute.path.last().is_some_and(|last| &**last == name)
 }
 
-/// The functions that an expression such as `get(list).post(create)` hands requests to.
-fn handlers(node: Node<'_>) -> (Vec<FunctionRef>, Option<String>) {
-    let mut found = Vec::new();
-    let mut last = None;
+/// What requests are handed to.
+#[derive(Default)]
+struct Handlers {
+    functions: Vec<FunctionRef>,
+    closures: Vec<Place>,
+    /// Of the last that is neither.
+    name: Option<String>,
+}
+
+/// What an expression such as `get(list).post(create)` hands requests to.
+fn handlers(node: Node<'_>) -> Handlers {
+    let mut found = Handlers::default();
     for inner in node.descendants() {
+        if matches!(inner.kind(), ExprKind::Closure { .. }) {
+            found.closures.push((inner.file, inner.id));
+        }
         let is_callee =
             inner.parent().is_some_and(|parent| matches!(parent.kind(), ExprKind::Call { callee, .. } if *callee == inner.id));
         if let (ExprKind::Path(path), false) = (inner.kind(), is_callee) {
             match inner.definition() {
-                Definition::Function(function) => found.push(function),
-                _ => last = path.last().map(ToString::to_string),
+                Definition::Function(function) => found.functions.push(function),
+                _ => found.name = path.last().map(ToString::to_string),
             }
         }
     }
-    (found, last)
+    found
 }
 
 /// The framework whose routers a package can have, for a method called on something of unknown type.

@@ -316,6 +316,13 @@ impl RustFile {
         &self.functions[id.index()]
     }
 
+    /// Whether an item's attributes derive what is called so, of whatever crate: `Default`, `serde::Deserialize`.
+    pub fn derives(&self, attributes: &[Attribute], name: &str) -> bool {
+        let derives = attributes.iter().filter(|attribute| attribute.path.last().is_some_and(|last| &**last == "derive"));
+        let mut derived = derives.flat_map(|attribute| &attribute.arguments);
+        derived.any(|id| matches!(&self.expr(*id).kind, ExprKind::Path(path) if path.last().is_some_and(|last| &**last == name)))
+    }
+
     pub fn location(&self, span: Span) -> Location {
         Location::new(self.file, span)
     }

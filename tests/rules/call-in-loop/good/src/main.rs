@@ -40,7 +40,27 @@ async fn list() -> String {
         let (client, prices) = (client.clone(), prices.clone());
         tokio::spawn(async move { client.get(format!("{prices}/v1/seen/{item}")).send().await });
     }
+    for item in vec!["a", "b"] {
+        total += known(item).await;
+    }
+    tokio::spawn(async move { remind().await });
     format!("{total}{}", answers.len())
+}
+
+/// Most often has what it is asked for.
+async fn known(item: &str) -> usize {
+    if item.is_empty() {
+        return 0;
+    }
+    usize::from(CLIENT.get(format!("{}/v1/prices/{item}", prices())).send().await.is_ok())
+}
+
+/// Nobody waits for it.
+async fn remind() {
+    for customer in vec!["ann", "bob"] {
+        let sent = CLIENT.get(format!("{}/v1/reminders/{customer}", prices())).send().await;
+        drop(sent);
+    }
 }
 
 static CLIENT: LazyLock<reqwest::Client> =
