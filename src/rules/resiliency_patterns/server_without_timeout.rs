@@ -1,7 +1,8 @@
-use super::layers::APPLY;
+use super::layers::{self, APPLY};
 use crate::declare_rule;
 use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
 use crate::workspace::http::{Framework, Purpose, Served, purpose};
+use crate::workspace::names::Definition;
 use crate::workspace::query::Node;
 use crate::workspace::{Service, Workspace};
 
@@ -104,11 +105,13 @@ fn has_timeout(served: &Served<'_>) -> bool {
     let named = |node: Node<'_>| {
         node.path().is_some_and(|path| path.iter().any(|name| is_timeout(name))) || node.method().is_some_and(is_timeout)
     };
-    let applied = APPLY.iter().flat_map(|name| served.named(name)).any(|call| {
-        call.arguments().any(|argument| {
-            argument.descendants().any(|node| named(node) || node.binding().is_some_and(|value| value.descendants().any(named)))
-        })
-    });
+    let of_layer = |argument: Node<'_>| {
+        let bound = layers::root(argument);
+        let value = (bound.id != argument.id).then_some(bound).into_iter().chain(argument.peel().binding());
+        std::iter::once(argument).chain(value).flat_map(Node::descendants).any(named)
+    };
+    let applied = APPLY.iter().flat_map(|name| served.named(name).filter(|call| takes_layers(*call)));
+    let applied = applied.into_iter().any(|call| call.arguments().any(of_layer));
     let built = served.named("timeout").any(|node| match node.kind() {
         // `ServiceBuilder::new().timeout(limit)`, `Server::builder().timeout(limit)`.
         crate::workspace::rust::ExprKind::Method { .. } => {
@@ -141,6 +144,25 @@ fn has_timeout(served: &Served<'_>) -> bool {
             matches!(call.kind(), crate::workspace::rust::ExprKind::Call { .. })
                 && call.function().is_some_and(|function| served.reach.contains(function))
         })
+}
+
+/// Whether a method may put something around requests: `push`, `with` and `and_then` are also those of lists, of logs and of options.
+fn takes_layers(call: Node<'_>) -> bool {
+    const FRAMEWORKS: &[&str] =
+        &["actix_web", "axum", "dropshot", "ntex", "poem", "rocket", "salvo", "tide", "tonic", "tower", "warp"];
+    if !matches!(call.method(), Some("push" | "with" | "and_then" | "service")) {
+        return true;
+    }
+    let Some(root) = call.receiver().map(layers::root) else { return true };
+    let outside = root.external().or(match root.ty() {
+        Definition::External(path) => Some(path),
+        _ => None,
+    });
+    match outside {
+        Some(path) => path.split("::").next().is_some_and(|owner| FRAMEWORKS.contains(&owner)),
+        // A function of the workspace may give back a router.
+        None => !matches!(call.method(), Some("push" | "and_then")) && matches!(root.definition(), Definition::Function(_)),
+    }
 }
 
 /// Whether a timer is started where a request is passed on.

@@ -14,7 +14,20 @@ async fn main() -> std::io::Result<()> {
 
 async fn list() -> String {
     tokio::time::sleep(Duration::from_millis(1)).await;
-    String::new()
+    // Named for a timeout, and no layer.
+    let mut problems = vec![Problem::Other];
+    problems.push(Problem::Timeout);
+    let limit = std::env::var("LIMIT").ok().and_then(|text| parse_timeout(&text));
+    format!("{limit:?}{}", problems.len())
+}
+
+enum Problem {
+    Timeout,
+    Other,
+}
+
+fn parse_timeout(text: &str) -> Option<u64> {
+    text.parse().ok()
 }
 
 async fn stopped() {
