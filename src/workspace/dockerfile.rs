@@ -6,7 +6,7 @@ use parse_dockerfile::{Command as ParsedCommand, HealthcheckArguments, Instructi
 
 use super::image::Image;
 use super::sources::{FileId, Span, Spanned};
-use super::variables::{self, Variable};
+use super::variables::{self, Expanded, Variable};
 use super::yaml;
 
 /// One Dockerfile.
@@ -242,11 +242,24 @@ fn base(dockerfile: &Dockerfile, image: &UnescapedString<'_>) -> Base {
         }
         expanded = again;
     }
-    let named = |stage: &Stage| stage.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(&expanded.text));
+    let named = |stage: &Stage| stage.name.as_deref().is_some_and(|name| is_named(name, &expanded));
     match dockerfile.stages.iter().position(named) {
         Some(earlier) => Base::Stage(earlier),
         None if expanded.text == "scratch" => Base::Scratch,
         None => Base::Image(Image::new(expanded, Span::new(image.span.start, image.span.end))),
+    }
+}
+
+/// Whether a stage's name is the one asked for. What BuildKit alone knows, as in `platform-${TARGETARCH}`, fits any: stages that differ in
+/// their platform are alike.
+fn is_named(name: &str, asked: &Expanded) -> bool {
+    let by_platform = |variable: &String| ["TARGET", "BUILD"].iter().any(|start| variable.starts_with(start));
+    match (asked.text.split_once('$'), &asked.unknown[..]) {
+        (Some((before, rest)), [variable]) if by_platform(variable) => {
+            let after = rest.trim_start_matches('{').strip_prefix(variable.as_str()).unwrap_or(rest).trim_start_matches('}');
+            name.len() > before.len() + after.len() && name.starts_with(before) && name.ends_with(after) && !before.is_empty()
+        }
+        _ => name.eq_ignore_ascii_case(&asked.text),
     }
 }
 

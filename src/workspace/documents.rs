@@ -91,11 +91,11 @@ impl Linker {
             }
         }
         for (index, object) in workspace.kubernetes.iter().enumerate() {
-            let containers = object.pod.iter().flat_map(|pod| pod.containers.iter().enumerate());
-            for (container, found) in
-                containers.flat_map(|(at, container)| services.of_container(object, container).map(move |found| (at, found)))
-            {
-                documents[found].containers.push((index, container));
+            for (at, container) in object.pod.iter().flat_map(|pod| pod.containers.iter().enumerate()) {
+                let by_name = services.of_container(object, container);
+                let by_port = || services.by_port(workspace, object, container, &builds);
+                let found = if by_name.is_empty() { by_port().into_iter().collect() } else { by_name };
+                found.into_iter().for_each(|found| documents[found].containers.push((index, at)));
             }
         }
         for (index, settings) in workspace.settings.iter().enumerate() {
@@ -268,7 +268,7 @@ impl<'w> Services<'w> {
     }
 
     /// The service that a container runs: by its program, its image, its own name or its workload's.
-    fn of_container(&self, object: &Object, container: &Container) -> impl Iterator<Item = Index> + use<> {
+    fn of_container(&self, object: &Object, container: &Container) -> BTreeSet<Index> {
         let program = container.command.first().map(|word| word.value.rsplit('/').next().unwrap_or_default());
         let image = container.image.as_ref().map(|image| image.short_name());
         let label = |name: &str| object.labels.iter().find(|label| label.name == name).and_then(|label| label.value.as_deref());
@@ -277,7 +277,17 @@ impl<'w> Services<'w> {
         let names =
             [program, image, Some(container.name.value.as_str())].into_iter().chain(workload.into_iter().filter(move |_| sole));
         let found = names.flatten().map(|name| self.loosely_named(name)).find(|found| !found.is_empty());
-        found.unwrap_or_default().into_iter()
+        found.unwrap_or_default()
+    }
+
+    /// The only service of the tree, whatever its image is called: the only container of a pod, with a port that the only image
+    /// which is built here exposes.
+    fn by_port(&self, workspace: &Workspace, object: &Object, container: &Container, builds: &[Builds]) -> Option<Index> {
+        let ([_], [built], [image]) = (&self.all[..], builds, &workspace.dockerfiles[..]) else { return None };
+        let exposed = || image.lineage(image.last_stage()).flat_map(|stage| &stage.exposed);
+        let is_exposed = container.ports.iter().any(|port| exposed().any(|exposed| exposed.port == port.port));
+        let is_only = object.pod.as_ref().is_some_and(|pod| pod.containers.len() == 1);
+        built.services().next().filter(|_| is_exposed && is_only)
     }
 }
 

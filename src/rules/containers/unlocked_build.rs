@@ -49,7 +49,7 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             .iter()
             .flat_map(|stage| &stage.runs)
             .find(|run| run.words.iter().any(|word| word == "new" || word == "init" || word.ends_with("main.rs")));
-        let builds = |run: &&Command| run.words.iter().any(|word| matches!(word.as_str(), "build" | "zigbuild" | "install"));
+        let builds = |run: &&Command| !builds(run).is_empty();
         let last = needed.iter().flat_map(|stage| &stage.runs).filter(builds).map(|run| run.span.start).max();
         for run in needed.iter().flat_map(|stage| &stage.runs) {
             if makes_up.is_some() && Some(run.span.start) != last {
@@ -79,6 +79,11 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 
 /// Subcommands of a line that resolve dependencies unlocked, and where each stands.
 fn unlocked(run: &Command) -> Vec<(&str, Span)> {
+    builds(run).into_iter().filter(|(.., held)| !held).map(|(word, at, _)| (word, at)).collect()
+}
+
+/// Cargo's builds in a line, where each stands, and whether it keeps to the lock file or may be told to.
+fn builds(run: &Command) -> Vec<(&str, Span, bool)> {
     let mut found = Vec::new();
     let starts = |at: usize| run.words[at] == "cargo" || run.words[at].ends_with("/cargo");
     for at in (0..run.words.len()).filter(|at| starts(*at)) {
@@ -88,13 +93,18 @@ fn unlocked(run: &Command) -> Vec<(&str, Span)> {
         let mut words = run.words[at + 1..].iter().zip(spans.iter().chain(whole));
         let command: Vec<_> =
             words.by_ref().take_while(|(word, _)| !matches!(word.as_str(), "&&" | "||" | ";" | "|" | "&")).collect();
-        let held = command.iter().any(|(word, _)| matches!(word.as_str(), "--locked" | "--frozen") || word.starts_with('$'));
+        // `$FLAGS` may hold it; the value of an option, as in `--features "$FEATURES"`, does not.
+        let is_value = |at: usize| at > 0 && command[at - 1].0.starts_with("--") && !command[at - 1].0.contains('=');
+        let is_flag = |(at, (word, _)): (usize, &(&String, &Span))| {
+            matches!(word.as_str(), "--locked" | "--frozen") || word.starts_with('$') && !is_value(at)
+        };
+        let held = command.iter().enumerate().any(is_flag);
         let subcommand = command.iter().position(|(word, _)| matches!(word.as_str(), "build" | "install" | "zigbuild"));
         let Some((word, span)) = subcommand.and_then(|at| command.get(at)) else { continue };
         // `cargo binstall`, `cargo auditable build`, `cargo +nightly build`: what stands between must be one of those.
         let between = command.iter().take_while(|(other, _)| other != word);
-        if !held && between.into_iter().all(|(word, _)| word.starts_with('+') || *word == "auditable") && !word.ends_with(';') {
-            found.push((word.as_str(), **span));
+        if between.into_iter().all(|(word, _)| word.starts_with('+') || *word == "auditable") && !word.ends_with(';') {
+            found.push((word.as_str(), **span, held));
         }
     }
     found

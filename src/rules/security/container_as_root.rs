@@ -63,6 +63,8 @@ const ROOT_IMAGES: &[&str] = &[
     "amazonlinux",
     "archlinux",
 ];
+/// Official images of languages, that add to one of these; others of those names, such as Bitnami's, have users of their own.
+const LANGUAGES: &[&str] = &["node", "python", "golang", "openjdk", "eclipse-temurin", "ruby", "php", "perl"];
 
 /// Programs that become somebody else.
 const DROPS_ROOT: &[&str] = &["gosu", "su-exec", "setpriv", "setuidgid", "s6-setuidgid", "chpst", "runuser", "sudo", "su"];
@@ -118,7 +120,9 @@ fn in_image(workspace: &Workspace, image: &Shipped<'_>) -> Option<(Location, Str
             _ => {
                 let base = image.base_image()?;
                 let distroless = base.name.contains("distroless") && !base.tag.as_deref().unwrap_or_default().contains("nonroot");
-                let known = distroless || ROOT_IMAGES.contains(&base.short_name());
+                let known = distroless
+                    || ROOT_IMAGES.contains(&base.short_name())
+                    || LANGUAGES.contains(&base.name.trim_start_matches("docker.io/").trim_start_matches("library/"));
                 known.then(|| (image.at(image.stage.span), format!("`{}` runs as root, and no USER follows", base.text)))?
             }
         },
