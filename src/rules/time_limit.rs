@@ -1,15 +1,18 @@
 //! Whether something bounds how long an expression may take.
 
+use std::collections::HashSet;
+
+use crate::workspace::names::FunctionRef;
 use crate::workspace::query::Node;
 use crate::workspace::rust::ExprKind;
 
 /// Callers of callers of … are looked at this far.
-const MAX_DEPTH: usize = 4;
+const MAX_DEPTH: usize = 8;
 
 /// Whether a call named for a timeout stands around this expression, or a `select!` with a sleep: in its own function, also
 /// where the future is bound to a name first, or around every call of that function.
 pub fn is_bounded(node: Node<'_>) -> bool {
-    is_bounded_within(node, MAX_DEPTH)
+    is_bounded_within(node, MAX_DEPTH, &mut HashSet::new())
 }
 
 /// `timeout`, `with_timeout`, `timeout_at`; not the limit of a part, such as `connect_timeout`.
@@ -18,7 +21,7 @@ pub fn names_limit(name: &str) -> bool {
     name.contains("timeout") && !["connect", "idle", "keep_alive", "keepalive", "tcp_user"].iter().any(|part| name.contains(part))
 }
 
-fn is_bounded_within(node: Node<'_>, depth: usize) -> bool {
+fn is_bounded_within(node: Node<'_>, depth: usize, seen: &mut HashSet<FunctionRef>) -> bool {
     if node.ancestors().any(limits) {
         return true;
     }
@@ -27,8 +30,12 @@ fn is_bounded_within(node: Node<'_>, depth: usize) -> bool {
         return true;
     }
     let (Some(function), Some(depth)) = (node.function(), depth.checked_sub(1)) else { return false };
+    // Whoever came here before asks its callers.
+    if !seen.insert(function) {
+        return true;
+    }
     let mut calls = node.workspace.results_of(function).into_iter().filter(|call| call.ships()).peekable();
-    calls.peek().is_some() && calls.all(|call| is_bounded_within(call, depth))
+    calls.peek().is_some() && calls.all(|call| is_bounded_within(call, depth, seen))
 }
 
 /// `let request = client.get(url).send();`, and `timeout(limit, request)` later.

@@ -4,7 +4,7 @@ use crate::rules::paths;
 use crate::rules::words::has_word;
 use crate::workspace::names::Definition;
 use crate::workspace::query::Node;
-use crate::workspace::rust::ExprKind;
+use crate::workspace::rust::{ExprKind, Outline};
 use crate::workspace::{Service, Workspace};
 
 crate::declare_rule! {
@@ -76,8 +76,14 @@ const MAX_CALLS: usize = 3;
 const EXITS: &[&str] = &["exit", "abort", "panic", "unreachable", "bail", "todo", "unimplemented"];
 
 fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
-    for (name, level) in PRINTS {
-        for print in workspace.macros(name) {
+    let by_hand = ["write", "writeln"].map(|name| (name, "info"));
+    let may = |_, outline: &Outline| outline.names("stdout") || outline.names("stderr");
+    for &(name, level) in PRINTS.iter().chain(&by_hand) {
+        let prints: Vec<Node<'_>> = match name.starts_with("write") {
+            true => workspace.named_if(name, may).filter(|write| is_to_terminal(*write)).collect(),
+            false => workspace.macros(name).collect(),
+        };
+        for print in prints {
             let Some(service) = workspace.run_by(print) else { continue };
             let used = framework(workspace, service, print);
             if is_for_people(print)
@@ -102,6 +108,15 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
             out.push(diagnostic);
         }
     }
+}
+
+/// `writeln!(std::io::stdout(), …)`, also by a name and behind its lock.
+fn is_to_terminal(write: Node<'_>) -> bool {
+    let to = write.arguments().next().map(Node::peel);
+    let to = to.map(|to| to.binding().map_or(to, Node::peel));
+    let first = to.and_then(|to| to.receivers().last());
+    let is_macro = matches!(write.kind(), ExprKind::Macro { .. });
+    is_macro && first.and_then(Node::external).is_some_and(|path| matches!(path, "std::io::stdout" | "std::io::stderr"))
 }
 
 /// Whether nobody would look for this place's words in a log: for what stands around it, or around each call of its function.
@@ -231,6 +246,10 @@ fn in_panic_hook(print: Node<'_>) -> bool {
 /// Before the function sets up the log, or where it learns that the log is gone, or that there will be none.
 fn is_without_logger(print: Node<'_>) -> bool {
     let names_logger = |node: Node<'_>| {
+        // actix's middleware for the log of accesses sets up none.
+        if node.external().is_some_and(|path| path.starts_with("actix_web::middleware::")) {
+            return false;
+        }
         let mut names = node.path().unwrap_or_default().iter().map(|name| &**name).chain(node.method());
         match node.kind() {
             ExprKind::Call { .. } | ExprKind::Method { .. } => names.any(|name| has_word(name, LOGGERS)),

@@ -79,9 +79,12 @@ fn structures(name: &str) -> bool {
 
 fn makes_structure(node: Node<'_>) -> bool {
     match node.kind() {
-        ExprKind::Method { name, arguments, .. } => match &**name {
-            // reqwest's takes a body.
-            "json" => arguments.is_empty(),
+        ExprKind::Method { name, arguments, turbofish, .. } => match &**name {
+            // reqwest's takes a body, or is awaited.
+            "json" => {
+                let is_awaited = node.parent().is_some_and(|parent| matches!(parent.kind(), ExprKind::Await(_)));
+                arguments.is_empty() && turbofish.is_none() && !is_awaited
+            }
             "event_format" | "map_event_format" | "flatten_event" => true,
             _ => false,
         },

@@ -61,6 +61,16 @@ pub const HALF_A_MINUTE: &[Pool] = &[
         fix: "",
         library: "sea-orm",
     },
+    // The same, of a URL as it is.
+    Pool { makers: &["sea_orm::Database::connect"], limits: &[], fix: "", library: "sea-orm" },
+    // r2d2 0.8 `src/config.rs`: `connection_timeout: Duration::from_secs(30)`; diesel 2 re-exports it.
+    Pool {
+        makers: &["r2d2::Pool::builder", "diesel::r2d2::Pool::builder"],
+        limits: &["connection_timeout"],
+        fix: ".connection_timeout(std::time::Duration::from_secs(2))",
+        library: "r2d2",
+    },
+    Pool { makers: &["r2d2::Pool::new", "diesel::r2d2::Pool::new"], limits: &[], fix: "", library: "r2d2" },
     // bb8 0.9 `src/api.rs`: `connection_timeout: Duration::from_secs(30)`.
     Pool {
         makers: &["bb8::Pool::builder", "diesel_async::pooled_connection::bb8::Pool::builder"],

@@ -87,7 +87,14 @@ fn help(route: &Route) -> &'static str {
 }
 
 fn is_versioned(route: &Route) -> bool {
-    route.paths.iter().any(|path| path.split('/').any(is_version))
+    // `{version}` stands before what it is the version of; in `/configs/{version}` it is a resource's.
+    let leads = |before: &str| before.is_empty() || before.eq_ignore_ascii_case("api") || before.starts_with(['{', ':', '<']);
+    let is_versioned = |path: &String| {
+        let parts: Vec<&str> = path.split('/').collect();
+        let counts = |at: usize| !parts[at].starts_with(['{', ':', '<']) || parts[..at].iter().all(|before| leads(before));
+        (0..parts.len()).any(|at| is_version(parts[at]) && counts(at))
+    };
+    route.paths.iter().any(is_versioned)
 }
 
 /// The path of a route that callers program against.

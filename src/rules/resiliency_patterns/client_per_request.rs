@@ -54,6 +54,10 @@ const MAKERS: &[(&str, &str)] = &[
     ("hyper::Client::new", "an HTTP client"),
     ("hyper::Client::builder", "an HTTP client"),
     ("hyper::client::Client::new", "an HTTP client"),
+    // awc 3 `src/builder.rs`: `finish` makes a connector, with a pool of its own.
+    ("awc::Client::new", "an HTTP client"),
+    ("awc::Client::default", "an HTTP client"),
+    ("awc::Client::builder", "an HTTP client"),
     ("sqlx::PgPool::connect", "a connection pool"),
     ("sqlx::MySqlPool::connect", "a connection pool"),
     ("sqlx::SqlitePool::connect", "a connection pool"),

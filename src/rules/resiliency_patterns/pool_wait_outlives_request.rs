@@ -2,6 +2,7 @@ use crate::lint::{Check, Confidence, Diagnostic, Fix, Level, Practice, Tier};
 use crate::rules::libraries::pools::{HALF_A_MINUTE, Pool};
 use crate::rules::libraries::version;
 use crate::rules::values::millis;
+use crate::workspace::names::Definition;
 use crate::workspace::query::Node;
 use crate::workspace::{Service, Workspace};
 
@@ -24,14 +25,15 @@ crate::declare_rule! {
     /// ```
     ///
     /// ## Not reported when
-    /// - the wait is set, in any function that the options pass through, and it is shorter than the request's timeout or not
-    ///   written down;
+    /// - the wait is set, in any function that the options pass through, and it is shorter than the request's timeout, not written
+    ///   down, or no longer than the 30 s that are the default, where no request timeout is written down;
     /// - the request's timeout is written down and longer than the default;
     /// - the service answers no requests: workers, consumers; or the pool is for migrations, by the name of its function or file;
     /// - no service runs it: tools, subcommands, tests, examples.
     ///
     /// ## Source
-    /// sqlx-core 0.8 and 0.9 `src/pool/options.rs`: `acquire_timeout: Duration::from_secs(30)`; sea-orm 1.1 leaves that default; bb8 0.9
+    /// sqlx-core 0.8 and 0.9 `src/pool/options.rs`: `acquire_timeout: Duration::from_secs(30)`; sea-orm 1.1 leaves that default; r2d2 0.8
+    /// `src/config.rs`: `connection_timeout: Duration::from_secs(30)`; bb8 0.9
     /// `src/api.rs`: `connection_timeout: Duration::from_secs(30)`; mobc 0.9 `src/config.rs`: `get_timeout: Some(Duration::from_secs(30))`.
     "pool-wait-outlives-request", "MSVC604", Practice::ResiliencyPatterns, Level::Warn, Tier::Pedantic, Check::Service(check)
 }
@@ -47,12 +49,14 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
                 let traffic = || workspace.served(service).is_some_and(|served| !served.traffic().is_empty());
                 // A file has no server that could be slow.
                 let of_file = |text: &str| text.starts_with("sqlite:");
+                let names_sqlite = |name: &str| name.to_ascii_lowercase().contains("sqlite");
                 let connected = call.fate(&|_| true).methods.into_iter().chain([call]).flat_map(Node::arguments);
-                let is_file = call.external().is_some_and(|path| path.contains("Sqlite") || path.contains("sqlite"))
-                    || connected
-                        .flat_map(|argument| argument.binding().unwrap_or(argument).descendants())
-                        .any(|part| part.text().is_some_and(of_file));
-                if !is_file && *serves.get_or_insert_with(traffic) && !is_for_migrations(call) {
+                let is_file = call.external().is_some_and(names_sqlite)
+                    || connected.flat_map(|argument| argument.binding().unwrap_or(argument).descendants()).any(|part| {
+                        let manager = part.path().is_some_and(|path| path.iter().any(|name| names_sqlite(name)));
+                        manager || part.text().is_some_and(of_file)
+                    });
+                if !is_file && !takes_options(call) && *serves.get_or_insert_with(traffic) && !is_for_migrations(call) {
                     check_pool(workspace, service, pool, call, out);
                 }
             }
@@ -82,7 +86,12 @@ fn check_pool(workspace: &Workspace, service: &Service, pool: &Pool, call: Node<
             "longer than the request",
         ),
         // There is no request timeout that is written down to compare it with.
-        (Some(_), None) => return,
+        (Some(_), None) if wait <= DEFAULT_MILLIS => return,
+        (Some(limit), None) => (
+            format!("a request may wait {} s for a connection", wait / 1000),
+            limit.name_at(),
+            "longer than anybody waits for an answer",
+        ),
         (None, _) => {
             let library = pool.library;
             (format!("a request may wait 30 s for a connection, {library}'s default"), call.name_at(), "the wait is not set")
@@ -97,6 +106,17 @@ fn check_pool(workspace: &Workspace, service: &Service, pool: &Pool, call: Node<
         diagnostic = diagnostic.fix(edit);
     }
     out.push(diagnostic);
+}
+
+/// `Database::connect(options)`: options are looked at where they are made.
+fn takes_options(call: Node<'_>) -> bool {
+    let is_options = |value: Node<'_>| {
+        let typed = matches!(value.ty(), Definition::External(path) if path.ends_with("ConnectOptions"));
+        typed
+            || value.descendants().any(|node| node.path().is_some_and(|path| path.iter().any(|name| &**name == "ConnectOptions")))
+    };
+    let first = call.arguments().next().filter(|_| call.external() == Some("sea_orm::Database::connect"));
+    first.is_some_and(|first| is_options(first) || first.peel().binding().is_some_and(is_options))
 }
 
 /// `ConnectOptions::new(url)`: what a pool is made of, and not yet one.

@@ -103,6 +103,7 @@ const SECRET_KEYS: &[&str] = &[
     "private",
     "signing",
     "encryption",
+    "crypto",
     "master",
     "jwt",
     "auth",
