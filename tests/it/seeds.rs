@@ -142,7 +142,9 @@ fn table(read: &[(&'static Rule, Seeds)]) -> String {
         let ways = seeds.seed.len();
         text += &format!("| [{id}](../../docs/rules/{id}.md) | {ways} | {} |\n", ways - missed(seeds), id = rule.id);
     }
-    text += "\n## Not found\n\n";
+    if found < ways {
+        text += "\n## Not found\n\n";
+    }
     for (rule, seed) in read.iter().flat_map(|(rule, seeds)| seeds.seed.iter().map(move |seed| (rule, seed))) {
         if let Some(why) = &seed.missed {
             text += &format!("- {}: {}: {why}.\n", rule.id, seed.way);
