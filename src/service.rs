@@ -287,6 +287,9 @@ fn reject_name(text: &str) -> Option<String> {
     if text.len() > MAX_NAME {
         return Some(format!("a DNS label has {MAX_NAME} characters at most, this has {}", text.len()));
     }
+    if text.starts_with("chassis-") {
+        return Some("crates that services are built from have such names".into());
+    }
     if TAKEN.contains(&text) {
         return Some("Rust, Cargo or the generated workspace already uses that name".into());
     }
@@ -311,6 +314,7 @@ fn nearest_name(text: &str) -> Option<String> {
     }
     let name = name.trim_start_matches(|c: char| !c.is_ascii_lowercase());
     let name = name.get(..MAX_NAME).unwrap_or(name).trim_end_matches('-');
+    let name = name.strip_prefix("chassis-").unwrap_or(name);
     let name = if TAKEN.contains(&name) { format!("{name}-service") } else { name.to_owned() };
     reject_name(&name).is_none().then_some(name)
 }
@@ -347,7 +351,8 @@ mod tests {
             ("orders-", Some("orders")),
             ("../etc", Some("etc")),
             ("fn", Some("fn-service")),
-            ("chassis", Some("chassis-service")),
+            ("chassis", None),
+            ("chassis-auth", Some("auth")),
             ("été", Some("t")),
             ("---", None),
             (long.as_str(), Some(&long[..63])),

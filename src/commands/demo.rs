@@ -241,7 +241,7 @@ impl Story {
         self.terminal.say(format!(
             "\nThat was the whole loop. It is all in `{shop}`:\n  \
              {shop}/services/{SERVICE}   the service, yours to change: start with src/routes.rs\n  \
-             {shop}/crates/chassis    what all services share\n  \
+             {shop}/crates            what services share\n  \
              {shop}/deploy            the Kubernetes manifests\n  \
              {}    what the service logged\n\n\
              Next:\n  cd {shop}\n  cargo test -p {SERVICE}\n  cargo msvc new inventory\n  cargo msvc lint",

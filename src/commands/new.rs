@@ -17,8 +17,8 @@ use self::place::Place;
 use super::{Outcome, Terminal, finish_interrupted_write, print};
 use crate::cli::New;
 use crate::file_tree::FileTree;
-use crate::scaffold::add::{self, AddError, CHASSIS_DIRECTORY};
-use crate::scaffold::{Callee, LONGEST_CALLEE, store_port};
+use crate::scaffold::add::{self, AddError};
+use crate::scaffold::{Callee, LONGEST_CALLEE, crates, standard_directory, store_port};
 use crate::service::{Auth, Protocol, ServiceName, ServiceSpec, Store, Tls};
 
 /// The admin port is this far above the traffic port.
@@ -35,7 +35,8 @@ struct Planned {
     directory: Utf8PathBuf,
     callees: Callees,
     files: FileTree,
-    chassis: Option<Utf8PathBuf>,
+    /// Those that are made with it.
+    crates: Vec<Utf8PathBuf>,
     notes: Vec<String>,
 }
 
@@ -105,7 +106,7 @@ fn parse_name(text: &str) -> miette::Result<ServiceName> {
 fn plan(args: &New, name: ServiceName, place: Place) -> miette::Result<Planned> {
     let directory = match &args.path {
         Some(path) => place::service_directory(path)?,
-        None => add::standard_directory(&name),
+        None => standard_directory(&name),
     };
     let calls = called_names(&name, &args.calls)?;
     let spec = |port: u16| ServiceSpec {
@@ -127,8 +128,9 @@ fn plan(args: &New, name: ServiceName, place: Place) -> miette::Result<Planned> 
             let callees = Callees::of(&spec, &[], &BTreeMap::new());
             let files = add::new_workspace(&workspace_name, &spec, &callees.all, &directory)
                 .map_err(|error| explain(error, &root, ""))?;
-            let chassis = Some(CHASSIS_DIRECTORY.into());
-            Ok(Planned { root, is_new_workspace: true, spec, directory, callees, files, chassis, notes: Vec::new() })
+            let crates = crates::all().into_iter().map(|name| Utf8Path::new(crates::DIRECTORY).join(name));
+            let crates = crates.filter(|place| files.get(place.join("Cargo.toml")).is_some()).collect();
+            Ok(Planned { root, is_new_workspace: true, spec, directory, callees, files, crates, notes: Vec::new() })
         }
         Place::Existing(root) => {
             let existing = place::read_existing(&root)?;
@@ -138,8 +140,8 @@ fn plan(args: &New, name: ServiceName, place: Place) -> miette::Result<Planned> 
             let addition = add::add_service(&existing, &spec, &callees.all, &directory)
                 .map_err(|error| explain(error, &root, &existing.manifest))?;
             refuse_filled(&root, &directory)?;
-            let add::Addition { files, chassis, notes } = addition;
-            Ok(Planned { root, is_new_workspace: false, spec, directory, callees, files, chassis, notes })
+            let add::Addition { files, crates, notes } = addition;
+            Ok(Planned { root, is_new_workspace: false, spec, directory, callees, files, crates, notes })
         }
     }
 }
@@ -190,9 +192,14 @@ fn explain(error: AddError, root: &Path, manifest: &str) -> Report {
         AddError::Manifest(error) => place::in_manifest(error, &root.join("Cargo.toml"), manifest),
         error @ AddError::NameTaken { .. } => miette!(help = "choose another name", "{error}"),
         AddError::CrateOfThatName(ref name) => miette!(help = format!("try `{name}-service`"), "{error}"),
-        error @ AddError::OtherChassis(_) => {
+        error @ AddError::OtherCrate { .. } => {
             miette!(help = "services need a package of that name for themselves: rename yours", "{error}")
         }
+        error @ AddError::OldChassis(_) => miette!(
+            help = "make the service in a workspace of its own with --workspace, and move the others there one by one: each \
+                    is generated anew, and its routes, store and migrations are put in place of the example's",
+            "{error}"
+        ),
     }
 }
 
@@ -242,8 +249,10 @@ fn report(planned: &Planned, here: &Path, terminal: Terminal) {
     if planned.is_new_workspace {
         terminal.status("Created", format!("workspace `{}` ({} files)", root.display(), planned.files.len()));
     }
-    if let Some(chassis) = &planned.chassis {
-        terminal.status("Created", format!("{chassis}, which all services share ({} files)", below(chassis)));
+    if let Some((first, others)) = planned.crates.split_first() {
+        let all: String = others.iter().map(|place| format!(", {}", place.file_name().unwrap_or_default())).collect();
+        let files: usize = planned.crates.iter().map(|place| below(place)).sum();
+        terminal.status("Created", format!("{first}{all}, which services share ({files} files)"));
     }
     let ServiceSpec { name, port, admin_port, .. } = &planned.spec;
     let directory = &planned.directory;
@@ -280,7 +289,7 @@ fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
         lines.push((format!("cargo msvc new {missing}"), "add a service that it calls"));
     }
     if *tls != Tls::Mesh || planned.callees.all.iter().any(|callee| callee.tls != Tls::Mesh) {
-        let make = format!("sh {CHASSIS_DIRECTORY}/dev-certificates.sh {name}");
+        let make = format!("sh {}/chassis/dev-certificates.sh {name}", crates::DIRECTORY);
         lines.push((make, "make its certificate for local use"));
     }
     let variable = |key: &str| format!("{}__{key}", name.env_prefix());

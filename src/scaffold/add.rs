@@ -13,12 +13,13 @@ use toml_edit::{Document, Item};
 
 use self::inherit::{Needs, fit};
 use self::manifest::{ManifestError, RootManifest};
-use super::{Callee, chassis_files, every_package, lock_with_service, service_files, workspace_files};
+use super::tree::{root_manifest, service_files, standard_directory, text, workspace_files};
+use super::{Callee, crates, every_package, lock_file, lock_with_service};
 use crate::file_tree::FileTree;
-use crate::service::{Discovery, Protocol, ServiceName, ServiceSpec};
+use crate::service::{Discovery, ServiceName, ServiceSpec};
 
-/// Where the chassis goes in a workspace that has none.
-pub const CHASSIS_DIRECTORY: &str = "crates/chassis";
+/// How the one crate described itself that held all of today's.
+const OLD_CHASSIS: &str = "The microservice chassis: what every service of this workspace needs and none is about";
 
 /// The member of a generated root manifest that finds services.
 const SERVICES_GLOB: &str = "services/*";
@@ -43,7 +44,7 @@ pub struct Member {
     pub name: String,
     /// Relative to the workspace's root; empty for a root package.
     pub directory: Utf8PathBuf,
-    /// `package.description`, by which our chassis is known.
+    /// `package.description`, by which our crates are known.
     pub description: Option<String>,
 }
 
@@ -51,8 +52,8 @@ pub struct Member {
 #[derive(Debug)]
 pub struct Addition {
     pub files: FileTree,
-    /// Where the chassis is created, when it is.
-    pub chassis: Option<Utf8PathBuf>,
+    /// Where the crates are that are created with it.
+    pub crates: Vec<Utf8PathBuf>,
     /// What the person should know.
     pub notes: Vec<String>,
 }
@@ -67,8 +68,10 @@ pub enum AddError {
     /// Its library would hide the crate, and `cargo run -p` would not know which is meant.
     #[error("`{0}` is a crate that services are built from or that Cargo.lock lists")]
     CrateOfThatName(ServiceName),
-    #[error("the package `chassis` in `{0}` is not the microservice chassis that services are built on")]
-    OtherChassis(Utf8PathBuf),
+    #[error("the package `{name}` in `{directory}` is not the microservice chassis that services are built from")]
+    OtherCrate { name: &'static str, directory: Utf8PathBuf },
+    #[error("the chassis in `{0}` is of an earlier version of this tool, which made one crate of what are several now")]
+    OldChassis(Utf8PathBuf),
 }
 
 /// Plans a new workspace called `workspace_name` with one service in `directory`.
@@ -82,15 +85,16 @@ pub fn new_workspace(
     directory: &Utf8Path,
 ) -> Result<FileTree, AddError> {
     refuse_crate_name(&spec.name, &every_package())?;
-    let mut files = placed(workspace_files(workspace_name, spec), &spec.name, directory);
+    let service = placed(service_files(spec, callees), &spec.name, directory);
+    let mut files = placed(workspace_files(workspace_name, spec, std::iter::once(&service)), &spec.name, directory);
     let manifest = text(&files, "Cargo.toml");
     let root = RootManifest::parse(&manifest)?;
     if !root.covers(directory) {
         // Cargo refuses a glob that finds nothing, so the path takes its place.
         files.create("Cargo.toml", manifest.replace(SERVICES_GLOB, directory.as_str()));
     }
-    files.extend_at(Utf8Path::new(CHASSIS_DIRECTORY), chassis_files());
-    files.extend_at(directory, placed(service_files(spec, callees), &spec.name, directory));
+    files.create("Cargo.lock", lock_file(&[spec]));
+    files.extend_at(directory, service);
     Ok(files)
 }
 
@@ -107,35 +111,34 @@ pub fn add_service(
     if let Some(member) = existing.members.iter().find(|member| member.name == spec.name.as_str()) {
         return Err(AddError::NameTaken { name: spec.name.clone(), directory: shown(&member.directory) });
     }
-    for lock in [Some(&every_package()), existing.lock.as_ref()].into_iter().flatten() {
-        refuse_crate_name(&spec.name, lock)?;
-    }
-    // With all that some service may inherit: one that calls gRPC needs it as well.
-    let grpc = ServiceSpec { protocol: Protocol::Grpc, ..spec.clone() };
-    let generated = text(&workspace_files("", &grpc), "Cargo.toml");
+    refuse_crate_name(&spec.name, &every_package())?;
+    refuse_crate_name(&spec.name, &locked_crates(existing.lock.as_deref().unwrap_or_default()))?;
+    let generated = root_manifest();
     let (ours, theirs) = (RootManifest::parse(&generated)?, RootManifest::parse(&existing.manifest)?);
     let mut needs = Needs::default();
     let mut files = FileTree::default();
 
-    let service = fitted(placed(service_files(spec, callees), &spec.name, directory), &ours, &theirs, &mut needs)?;
-    files.extend_at(directory, service);
-    let mut created = vec![directory.to_owned()];
-    let chassis = existing.members.iter().find(|member| member.name == "chassis");
-    let chassis_directory = match chassis {
-        Some(member) if is_our_chassis(member) => member.directory.clone(),
-        Some(member) => return Err(AddError::OtherChassis(shown(&member.directory))),
-        None => {
-            let directory = Utf8PathBuf::from(CHASSIS_DIRECTORY);
-            files.extend_at(&directory, fitted(chassis_files(), &ours, &theirs, &mut needs)?);
-            created.push(directory.clone());
-            directory
+    let service = placed(service_files(spec, callees), &spec.name, directory);
+    let needed = crates::needed_by([text(&service, "Cargo.toml").as_str()]);
+    files.extend_at(directory, fitted(service, &ours, &theirs, &mut needs)?);
+    let mut created = Vec::new();
+    for name in needed {
+        let place = match existing.members.iter().find(|member| member.name == name) {
+            Some(member) => known_crate(name, member)?,
+            None => {
+                let place = Utf8Path::new(crates::DIRECTORY).join(name);
+                files.extend_at(&place, fitted(crates::files(name), &ours, &theirs, &mut needs)?);
+                created.push(place.clone());
+                place
+            }
+        };
+        if let Some(entry) = needs.dependencies.get_mut(name) {
+            *entry = format!("{{ path = \"{place}\" }}");
         }
-    };
-    if let Some(entry) = needs.dependencies.get_mut("chassis") {
-        *entry = format!("{{ path = \"{chassis_directory}\" }}");
     }
 
-    let (covered, uncovered): (Vec<_>, Vec<_>) = created.iter().cloned().partition(|directory| theirs.covers(directory));
+    let directories = created.iter().cloned().chain([directory.to_owned()]);
+    let (covered, uncovered): (Vec<_>, Vec<_>) = directories.partition(|directory| theirs.covers(directory));
     let members: Vec<_> = uncovered.iter().map(Utf8PathBuf::as_path).collect();
     let dependencies: Vec<_> = needs.dependencies.into_iter().collect();
     let mut notes = needs.notes;
@@ -143,16 +146,12 @@ pub fn add_service(
     if manifest != existing.manifest {
         files.replace("Cargo.toml", existing.manifest.as_str(), manifest);
     }
-    match &existing.lock {
-        // The chassis brought everything into the lock that a service needs.
-        Some(lock) if chassis.is_some() && notes.is_empty() && !members_missing(lock) => {
-            match lock_with_service(lock, spec, callees) {
-                Some(extended) => files.replace("Cargo.lock", lock.as_str(), extended),
-                None => notes.push("Cargo.lock is completed by the next `cargo build`".into()),
-            }
+    if let Some(lock) = &existing.lock {
+        // A member that states a dependency itself has one that only Cargo knows.
+        match lock_with_service(lock, spec, callees).filter(|_| notes.is_empty()) {
+            Some(extended) => files.replace("Cargo.lock", lock.as_str(), extended),
+            None => notes.push("Cargo.lock is completed by the next `cargo build`".into()),
         }
-        Some(_) => notes.push("Cargo.lock is completed by the next `cargo build`".into()),
-        None => {}
     }
     if let Some((name, compose)) = &existing.compose {
         let include = format!("{directory}/compose.yaml");
@@ -181,24 +180,35 @@ pub fn add_service(
     files.put_first(uncovered);
     files.put_first(["Cargo.toml".into()]);
     files.put_first(covered);
-    let chassis = chassis.is_none().then_some(chassis_directory);
-    Ok(Addition { files, chassis, notes })
+    Ok(Addition { files, crates: created, notes })
 }
 
-/// `services/<name>`.
-pub fn standard_directory(name: &ServiceName) -> Utf8PathBuf {
-    format!("services/{name}").into()
+/// Where a crate is that services are built from, if that member is it.
+fn known_crate(name: &'static str, member: &Member) -> Result<Utf8PathBuf, AddError> {
+    let described = description(&crates::manifest(name));
+    match &member.description {
+        there if there.is_some() && *there == described => Ok(member.directory.clone()),
+        Some(there) if there == OLD_CHASSIS => Err(AddError::OldChassis(shown(&member.directory))),
+        _ => Err(AddError::OtherCrate { name, directory: shown(&member.directory) }),
+    }
 }
 
-/// Refuses the name of a crate from a registry that `lock` lists.
-fn refuse_crate_name(name: &ServiceName, lock: &str) -> Result<(), AddError> {
-    let Ok(lock) = Document::parse(lock) else { return Ok(()) };
+fn description(manifest: &str) -> Option<String> {
+    let document = Document::parse(manifest).ok()?;
+    document.get("package")?.get("description")?.as_str().map(str::to_owned)
+}
+
+/// The crates from a registry that a lock lists.
+fn locked_crates(lock: &str) -> Vec<String> {
+    let Ok(lock) = Document::parse(lock) else { return Vec::new() };
     let packages = lock.get("package").and_then(Item::as_array_of_tables).into_iter().flatten();
-    let mut crates = packages.filter(|package| package.contains_key("source"));
-    let is_taken = crates.any(|package| {
-        let crate_name = package.get("name").and_then(Item::as_str).unwrap_or_default();
-        crate_name.replace('-', "_") == name.crate_name()
-    });
+    let crates = packages.filter(|package| package.contains_key("source"));
+    crates.filter_map(|package| package.get("name")?.as_str().map(str::to_owned)).collect()
+}
+
+/// Refuses the name of one of these crates from a registry.
+fn refuse_crate_name(name: &ServiceName, crates: &[String]) -> Result<(), AddError> {
+    let is_taken = crates.iter().any(|taken| taken.replace('-', "_") == name.crate_name());
     if is_taken { Err(AddError::CrateOfThatName(name.clone())) } else { Ok(()) }
 }
 
@@ -212,22 +222,6 @@ fn with_service_link(readme: &str, members: &[Member], name: &ServiceName, direc
     let gap = if lines[last].ends_with('\n') { "" } else { newline };
     let (before, after) = lines.split_at(last + 1);
     Some(format!("{}{gap}{}{newline}{}", before.concat(), link(name.as_str(), directory), after.concat()))
-}
-
-/// Whether a lock lacks even the chassis: its packages were resolved without ours.
-fn members_missing(lock: &str) -> bool {
-    let Ok(lock) = Document::parse(lock) else { return true };
-    let packages = lock.get("package").and_then(Item::as_array_of_tables);
-    !packages.is_some_and(|packages| packages.iter().any(|p| p.get("name").and_then(Item::as_str) == Some("chassis")))
-}
-
-fn is_our_chassis(member: &Member) -> bool {
-    let generated = text(&chassis_files(), "Cargo.toml");
-    let description = |text: &str| {
-        let document = Document::parse(text.to_owned()).ok()?;
-        document.get("package")?.get("description")?.as_str().map(str::to_owned)
-    };
-    member.description.is_some() && member.description == description(&generated)
 }
 
 /// Files for a service in `directory`, where the templates name the standard one.
@@ -252,10 +246,6 @@ fn fitted(files: FileTree, ours: &RootManifest, theirs: &RootManifest, needs: &m
     let mut fitted = files;
     fitted.create("Cargo.toml", manifest);
     Ok(fitted)
-}
-
-fn text(files: &FileTree, path: &str) -> String {
-    files.get(path).map(|file| String::from_utf8_lossy(&file.contents).into_owned()).unwrap_or_default()
 }
 
 /// A directory as people read it: `.` for the root.

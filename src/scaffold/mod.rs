@@ -2,10 +2,12 @@
 //!
 //! - [`render`]: one template to one text.
 //! - [`tree`]: which files a spec gets.
+//! - [`crates`]: which crates services are built from.
 //! - [`lock`]: the `Cargo.lock` that makes the first build a locked one.
 //! - [`add`]: all that into a workspace which exists.
 
 pub mod add;
+pub mod crates;
 mod lock;
 mod render;
 mod tree;
@@ -16,7 +18,7 @@ use crate::service::{Auth, Protocol, ServiceName, ServiceSpec, Store, Tls};
 
 pub use lock::{every_package, lock_file, lock_with_service};
 pub use render::store_port;
-pub use tree::{chassis_files, service_files, workspace_files};
+pub use tree::{service_files, standard_directory, unlocked_workspace, workspace};
 
 /// Names of called services up to this length leave generated code as `cargo fmt` would have it.
 pub const LONGEST_CALLEE: usize = 30;

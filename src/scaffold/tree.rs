@@ -1,11 +1,13 @@
 //! Which files a spec gets, and what is in them.
 
+use std::collections::BTreeSet;
+
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use include_dir::{Dir, File};
-use toml_edit::{Item, TableLike};
+use toml_edit::{DocumentMut, Item, TableLike};
 
 use super::render::{has_protos, name_callee, name_service, render, replace_all};
-use super::{Callee, TEMPLATES, lock_file};
+use super::{Callee, TEMPLATES, crates, lock_file};
 use crate::file_tree::FileTree;
 use crate::service::{ServiceName, ServiceSpec, dns_label};
 
@@ -14,8 +16,27 @@ const CONDITIONS: &str = "template.toml";
 /// `cargo package` drops a nested directory that holds a `Cargo.toml`, so templates carry a second extension.
 const TEMPLATE_EXTENSION: &str = ".tera";
 
-/// The root of a new workspace: everything but `crates/` and `services/`.
-pub fn workspace_files(workspace_name: &str, spec: &ServiceSpec) -> FileTree {
+/// A whole new workspace of these services, each in its standard directory.
+pub fn workspace(name: &str, specs: &[ServiceSpec]) -> FileTree {
+    let mut tree = unlocked_workspace(name, specs);
+    tree.create("Cargo.lock", lock_file(&specs.iter().collect::<Vec<_>>()));
+    tree
+}
+
+/// Likewise, without its `Cargo.lock`.
+pub fn unlocked_workspace(name: &str, specs: &[ServiceSpec]) -> FileTree {
+    let known: Vec<_> = specs.iter().map(Callee::of).collect();
+    let services: Vec<_> = specs.iter().map(|spec| (standard_directory(&spec.name), service_files(spec, &known))).collect();
+    // What only one of them asks for is there, whichever is the first.
+    let mut tree = workspace_files(name, &specs[0], services.iter().map(|(_, files)| files));
+    for (directory, files) in services {
+        tree.extend_at(&directory, files);
+    }
+    tree
+}
+
+/// A new workspace without `services/` and `Cargo.lock`: its root for one service, and the crates that all ask for.
+pub fn workspace_files<'f>(workspace_name: &str, spec: &ServiceSpec, services: impl Iterator<Item = &'f FileTree>) -> FileTree {
     let namespace = dns_label(workspace_name).unwrap_or_else(|| spec.name.to_string());
     let names = [("example-workspace", workspace_name.to_owned()), ("example-namespace", namespace)];
     let mut named = FileTree::default();
@@ -27,18 +48,50 @@ pub fn workspace_files(workspace_name: &str, spec: &ServiceSpec) -> FileTree {
         };
         named.create(path, contents);
     }
-    named.create("Cargo.lock", lock_file(&[spec]));
+    let mut manifests: Vec<String> = services.map(|files| text(files, "Cargo.toml")).collect();
+    let needed = crates::needed_by(manifests.iter().map(String::as_str));
+    for name in needed {
+        manifests.push(crates::manifest(name));
+        named.extend_at(&Utf8Path::new(crates::DIRECTORY).join(name), crates::files(name));
+    }
+    let inherited = manifests.iter().flat_map(|manifest| crates::dependencies(manifest)).collect();
+    named.create("Cargo.toml", with_dependencies(&text(&named, "Cargo.toml"), &inherited));
     named
 }
 
-/// The chassis crate: the same for every service.
-pub fn chassis_files() -> FileTree {
+/// The root manifest of a new workspace, with all that any member may inherit.
+pub fn root_manifest() -> String {
+    text(&files_below("workspace"), "Cargo.toml")
+}
+
+/// A root manifest whose `[workspace.dependencies]` are those that members inherit.
+fn with_dependencies(manifest: &str, inherited: &BTreeSet<String>) -> String {
+    let mut document: DocumentMut = manifest.parse().expect("the template is TOML");
+    let dependencies = document["workspace"]["dependencies"].as_table_like_mut().expect("the template has that table");
+    let names: Vec<String> = dependencies.iter().map(|(name, _)| name.to_owned()).collect();
+    for name in names.iter().filter(|name| !inherited.contains(*name)) {
+        dependencies.remove(name);
+    }
+    document.to_string()
+}
+
+/// The files of a folder that are the same for everybody.
+pub fn files_below(name: &str) -> FileTree {
     let mut tree = FileTree::default();
-    let folder = embedded("chassis");
+    let folder = embedded(name);
     for file in files(folder) {
         tree.create(generated_path(folder, file), file.contents());
     }
     tree
+}
+
+pub fn text(files: &FileTree, path: &str) -> String {
+    files.get(path).map(|file| String::from_utf8_lossy(&file.contents).into_owned()).unwrap_or_default()
+}
+
+/// `services/<name>`.
+pub fn standard_directory(name: &ServiceName) -> Utf8PathBuf {
+    format!("services/{name}").into()
 }
 
 /// One service. `known` describes services that it may call; one that is not there is taken to be as `new` makes it.
@@ -54,7 +107,7 @@ fn folder(name: &str, spec: &ServiceSpec, callees: &[Callee]) -> FileTree {
     let mut tree = FileTree::default();
     for file in files(folder) {
         let mut path = generated_path(folder, file);
-        if path == CONDITIONS || path == "Cargo.lock" {
+        if path == CONDITIONS {
             continue;
         }
         let template = file.contents_utf8().unwrap_or_else(|| panic!("{path} is UTF-8"));
@@ -114,7 +167,7 @@ fn conditions(folder: &Dir<'_>) -> toml_edit::DocumentMut {
     text.parse().unwrap_or_else(|error| panic!("{}/{CONDITIONS}: {error}", folder.path().display()))
 }
 
-fn embedded(name: &str) -> &'static Dir<'static> {
+pub fn embedded(name: &str) -> &'static Dir<'static> {
     TEMPLATES.get_dir(name).unwrap_or_else(|| panic!("templates/{name} is embedded"))
 }
 

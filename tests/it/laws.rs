@@ -9,7 +9,6 @@ use cargo_metadata::camino::Utf8Path;
 use cargo_msvc::deploy::{self, Target};
 use cargo_msvc::file_tree::FileTree;
 use cargo_msvc::lint::{self, Settings, Tier};
-use cargo_msvc::scaffold::Callee;
 use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
 use cargo_msvc::workspace::{self, Workspace};
 use cargo_msvc::{config, rules, scaffold};
@@ -137,13 +136,8 @@ fn manifests_name_what_the_options_need_and_nothing_else() {
 }
 
 fn generated(specs: &[ServiceSpec; 2]) -> TempDir {
-    let [first, second] = specs;
-    let directory = |spec: &ServiceSpec| scaffold::add::standard_directory(&spec.name);
-    let known = [Callee::of(second)];
-    let mut tree = scaffold::add::new_workspace("shop", first, &known, &directory(first)).unwrap();
-    tree.extend_at(Utf8Path::new(&directory(second)), scaffold::service_files(second, &[]));
     let root = tempfile::tempdir().unwrap();
-    write(&tree, root.path());
+    write(&scaffold::workspace("shop", specs), root.path());
     root
 }
 

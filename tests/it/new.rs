@@ -8,7 +8,7 @@ use cargo_msvc::file_tree::{interrupted, recover};
 
 use crate::sandbox::{Run, Sandbox};
 
-/// The packages that Cargo sees, sorted; panics with what Cargo says when it sees none.
+/// The packages that Cargo sees, sorted, and of the chassis only its core; panics with what Cargo says when it sees none.
 #[track_caller]
 fn members(sandbox: &Sandbox, directory: &str, options: &[&str]) -> Vec<String> {
     let output = Command::new("cargo")
@@ -24,6 +24,7 @@ fn members(sandbox: &Sandbox, directory: &str, options: &[&str]) -> Vec<String> 
     let mut names: Vec<_> = packages
         .filter(|package| ids.contains(&&package["id"]))
         .map(|package| package["name"].as_str().unwrap().to_owned())
+        .filter(|name| !name.starts_with("chassis-"))
         .collect();
     names.sort();
     names
@@ -355,6 +356,18 @@ fn refusals_say_what_to_do_and_write_nothing() {
             &["the package `chassis` in `libs/c` is not the microservice chassis", "rename yours"],
         ),
         (
+            &[
+                ("Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\n"),
+                (
+                    "crates/chassis/Cargo.toml",
+                    "[package]\nname = \"chassis\"\ndescription = \"The microservice chassis: what every service of this workspace \
+                     needs and none is about\"\n",
+                ),
+            ],
+            &["new", "orders"],
+            &["the chassis in `crates/chassis` is of an earlier version of this tool", "--workspace"],
+        ),
+        (
             &[("Cargo.toml", WORKSPACE), ("services/orders/notes.txt", "")],
             &["new", "orders"],
             &["is not empty; it holds: notes.txt", "choose another directory with --path"],
@@ -400,6 +413,29 @@ fn once_cargo_has_locked_the_chassis_the_lock_is_kept_complete() {
     let run = sandbox.run("", &["new", "billing"]).ok();
     assert!(!run.stderr.contains("warning"), "{}", run.stderr);
     assert_eq!(members(&sandbox, "", &["--locked"]), ["billing", "chassis", "orders", "theirs"]);
+}
+
+/// What a later service asks for that no earlier one did comes with it, and nothing that is there is touched.
+#[test]
+fn a_later_service_brings_the_crates_that_it_needs() {
+    let sandbox = Sandbox::new(&[]);
+    let bare = ["--store", "none", "--auth", "none"];
+    sandbox.run("", &[&["new", "orders", "--workspace", "shop"][..], &bare].concat()).ok();
+    let before = sandbox.files();
+    assert!(!before.keys().any(|path| path.contains("chassis-sqlite")));
+    let run = sandbox.run("shop", &["new", "stock"]).ok();
+    assert!(run.stderr.contains("Created crates/chassis-") && run.stderr.contains("chassis-sqlite"), "{}", run.stderr);
+    assert!(!run.stderr.contains("warning"), "{}", run.stderr);
+    for (path, text) in before.iter().filter(|(path, _)| !path.contains(".git/")) {
+        let now = sandbox.text(path);
+        let may_grow = ["shop/Cargo.toml", "shop/Cargo.lock", "shop/README.md", "shop/compose.yaml"].contains(&path.as_str());
+        assert!(now == *text || may_grow && is_kept(text, &now), "{path} is\n{now}");
+    }
+    assert_eq!(members(&sandbox, "shop", &["--locked"]), ["chassis", "orders", "stock"]);
+    // A third one like it needs nothing more.
+    let run = sandbox.run("shop", &["new", "prices"]).ok();
+    assert!(!run.stderr.contains("Created crates"), "{}", run.stderr);
+    assert_eq!(members(&sandbox, "shop", &["--locked"]), ["chassis", "orders", "prices", "stock"]);
 }
 
 #[cfg(unix)]

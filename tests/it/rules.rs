@@ -261,10 +261,7 @@ pub fn generated(store: Store, auth: Auth) -> FileTree {
         public: false,
         calls: Vec::new(),
     };
-    let orders = spec("orders", 8080);
-    let mut tree = scaffold::add::new_workspace("shop", &orders, &[], Utf8Path::new("services/orders")).expect("a plan");
-    tree.extend_at(Utf8Path::new("services/billing"), scaffold::service_files(&spec("billing", 8081), &[]));
-    tree
+    scaffold::workspace("shop", &[spec("orders", 8080), spec("billing", 8081)])
 }
 
 fn write(tree: &FileTree, root: &Path) {

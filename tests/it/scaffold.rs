@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cargo_msvc::file_tree::FileTree;
-use cargo_msvc::scaffold::{Callee, chassis_files, lock_file, lock_with_service, service_files, workspace_files};
+use cargo_msvc::scaffold::{self, Callee, crates, lock_file, lock_with_service, service_files};
 use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
 use cargo_msvc::workspace::yaml;
 
@@ -49,8 +49,7 @@ fn specs() -> Vec<ServiceSpec> {
 }
 
 fn everything(spec: &ServiceSpec) -> FileTree {
-    let mut tree = workspace_files("shop", spec);
-    tree.extend_at("crates/chassis".into(), chassis_files());
+    let mut tree = scaffold::unlocked_workspace("shop", std::slice::from_ref(spec));
     let called = "price-lists".parse().unwrap();
     let called = Callee { protocol: Protocol::Grpc, stateless: spec.public, ..Callee::assumed(&called) };
     tree.extend_at("services/it".into(), service_files(spec, &[called]));
@@ -160,17 +159,63 @@ fn the_manifest_and_the_configuration_state_the_spec() {
     }
 }
 
+/// Whatever the second one asks for that the first did not.
 #[test]
 fn a_second_service_extends_the_lock_as_if_both_had_been_there_from_the_start() {
-    let (orders, stock) = (spec("orders"), ServiceSpec { store: Store::None, ..spec("stock") });
-    let both = lock_file(&[&orders, &stock]);
-    assert_eq!(lock_with_service(&lock_file(&[&orders]), &stock, &[]).as_deref(), Some(both.as_str()));
-    let lock: toml_edit::DocumentMut = both.parse().unwrap();
-    let names: Vec<_> =
-        lock["package"].as_array_of_tables().unwrap().iter().map(|package| package["name"].as_str().unwrap()).collect();
-    assert!(names.is_sorted(), "Cargo keeps packages in name order");
-    for name in ["orders", "stock", "chassis"] {
-        assert_eq!(names.iter().filter(|found| **found == name).count(), 1, "{name}");
+    let plain = ServiceSpec { store: Store::None, auth: Auth::None, ..spec("orders") };
+    let calling = vec!["orders".parse().unwrap()];
+    let kinds = [
+        plain.clone(),
+        spec("orders"),
+        ServiceSpec { protocol: Protocol::Grpc, store: Store::Postgres, ..plain.clone() },
+        ServiceSpec { discovery: Discovery::Consul, store: Store::Mysql, tls: Tls::Mtls, ..plain.clone() },
+        ServiceSpec { discovery: Discovery::Eureka, calls: calling, ..plain },
+    ];
+    for (first, second) in kinds.iter().flat_map(|first| kinds.iter().map(move |second| (first, second))) {
+        let second = ServiceSpec { name: "stock".parse().unwrap(), ..second.clone() };
+        let both = lock_file(&[first, &second]);
+        let extended = lock_with_service(&lock_file(&[first]), &second, &[Callee::of(first)]);
+        assert_eq!(extended.as_deref(), Some(both.as_str()), "{first:?} and {second:?}");
+        let lock: toml_edit::DocumentMut = both.parse().unwrap();
+        let packages = lock["package"].as_array_of_tables().unwrap().iter();
+        let names: Vec<_> = packages.map(|package| package["name"].as_str().unwrap()).collect();
+        assert!(names.is_sorted(), "Cargo keeps packages in name order");
+        for name in ["orders", "stock", "chassis"] {
+            assert_eq!(names.iter().filter(|found| **found == name).count(), 1, "{name}");
+        }
+    }
+}
+
+/// What Cargo has moved on stays, where it can stand for what a new service asks for.
+#[test]
+fn a_lock_that_was_updated_keeps_its_versions() {
+    let plain = ServiceSpec { store: Store::None, auth: Auth::None, ..spec("orders") };
+    let updated = lock_file(&[&plain]).replace("name = \"tokio\"\nversion = \"1.", "name = \"tokio\"\nversion = \"1.9");
+    let extended = lock_with_service(&updated, &ServiceSpec { store: Store::Sqlite, ..spec("stock") }, &[]).unwrap();
+    assert!(extended.contains("name = \"tokio\"\nversion = \"1.9"));
+    assert_eq!(extended.matches("name = \"tokio\"\n").count(), 1);
+    // How an updated package's features changed nobody knows but Cargo.
+    let updated = lock_file(&[&plain]).replace("name = \"tracing\"\nversion = \"0.1.", "name = \"tracing\"\nversion = \"0.1.9");
+    assert_eq!(lock_with_service(&updated, &ServiceSpec { store: Store::Sqlite, ..spec("stock") }, &[]), None);
+}
+
+/// A workspace gets the crates that its service asks for, with what these need, and names no package that nobody uses.
+#[test]
+fn a_workspace_holds_only_the_crates_that_its_service_is_built_from() {
+    for spec in specs() {
+        let tree = scaffold::unlocked_workspace("shop", std::slice::from_ref(&spec));
+        let own = text(&tree, &format!("services/{}/Cargo.toml", spec.name));
+        let there = crates::all().into_iter().filter(|name| tree.get(format!("crates/{name}/Cargo.toml")).is_some());
+        let there: BTreeSet<_> = there.collect();
+        assert_eq!(there, crates::needed_by([own.as_str()]), "{spec:?}");
+        for store in ["mysql", "postgres", "sqlite"] {
+            assert_eq!(there.contains(format!("chassis-{store}").as_str()), store == spec.store.as_str(), "{spec:?}");
+        }
+        let members = there.iter().map(|name| text(&tree, &format!("crates/{name}/Cargo.toml"))).chain([own]);
+        let inherited: BTreeSet<_> = members.flat_map(|manifest| crates::dependencies(&manifest)).collect();
+        let root: toml_edit::DocumentMut = text(&tree, "Cargo.toml").parse().unwrap();
+        let offered = root["workspace"]["dependencies"].as_table().unwrap().iter();
+        assert_eq!(offered.map(|(name, _)| name.to_owned()).collect::<BTreeSet<_>>(), inherited, "{spec:?}");
     }
 }
 

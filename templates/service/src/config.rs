@@ -11,9 +11,6 @@ use chassis::config::{Admin, ConfigError, Log, Server};
 //% if discovery == "consul"
 use chassis::consul::Consul;
 //% endif
-//% if database
-use chassis::database::Database;
-//% endif
 //% if registry
 use chassis::discovery::{Discovery, Registry};
 //% else
@@ -28,14 +25,17 @@ use chassis::grpc::server::Http2;
 //% if calls
 use chassis::outbound::Outbound;
 //% endif
-//% if store == "sqlite"
-use chassis::sqlite::Sqlite;
-//% endif
 //% if client_tls
 use chassis::tls::client::ClientTls;
 //% endif
 //% if tls != "mesh"
 use chassis::tls::server::ServerTls;
+//% endif
+//% if database
+use chassis_database::server::Database;
+//% endif
+//% if store == "sqlite"
+use chassis_sqlite::Sqlite;
 //% endif
 use serde::Deserialize;
 

@@ -1,15 +1,15 @@
 //! What a caller learns when the store fails. What happened inside is logged, not told.
 
 use axum::http::StatusCode;
+use chassis::problem::Problem;
 //% if store == "mysql"
-use chassis::mysql::is_unavailable;
+use chassis_mysql::is_unavailable;
 //% endif
 //% if store == "postgres"
-use chassis::postgres::is_unavailable;
+use chassis_postgres::is_unavailable;
 //% endif
-use chassis::problem::Problem;
 //% if store == "sqlite"
-use chassis::sqlite::is_unavailable;
+use chassis_sqlite::is_unavailable;
 //% endif
 
 use crate::store::StoreError;

@@ -2,17 +2,19 @@
 
 //% if database
 use chassis::config::ConfigError;
-use chassis::database::Database;
 //% endif
 use chassis::health::Outcome;
+//% if database
+use chassis_database::server::Database;
+//% endif
 //% if store == "mysql"
-use chassis::mysql::{self, Step};
+use chassis_mysql::Step;
 //% endif
 //% if store == "postgres"
-use chassis::postgres::{self, Step};
+use chassis_postgres::Step;
 //% endif
 //% if store == "sqlite"
-use chassis::sqlite::{self, Sqlite, Step};
+use chassis_sqlite::{Sqlite, Step};
 //% endif
 //% if protocol == "rest"
 use serde::{Deserialize, Serialize};
@@ -106,14 +108,14 @@ pub enum StoreError {
 //% if store == "mysql"
 /// Waits for the database, and applies the steps of the schema that it lacks.
 pub async fn bring_up_to_date(config: &Database) -> Result<(), chassis::Error> {
-    mysql::bring_up_to_date(config, SCHEMA).await
+    chassis_mysql::bring_up_to_date(config, SCHEMA).await
 }
 
 //% endif
 //% if store == "postgres"
 /// Waits for the database, and applies the steps of the schema that it lacks.
 pub async fn bring_up_to_date(config: &Database) -> Result<(), chassis::Error> {
-    postgres::bring_up_to_date(config, SCHEMA).await
+    chassis_postgres::bring_up_to_date(config, SCHEMA).await
 }
 
 //% endif
@@ -122,7 +124,7 @@ impl Store {
     /// Connects when it is used.
     pub fn new(config: &Database) -> Result<Self, ConfigError> {
         Ok(Self {
-            pool: mysql::pool(config)?,
+            pool: chassis_mysql::pool(config)?,
         })
     }
     //% endif
@@ -130,14 +132,14 @@ impl Store {
     /// Connects when it is used.
     pub fn new(config: &Database) -> Result<Self, ConfigError> {
         Ok(Self {
-            pool: postgres::pool(config)?,
+            pool: chassis_postgres::pool(config)?,
         })
     }
     //% endif
     //% if store == "sqlite"
     pub async fn open(config: &Sqlite) -> Result<Self, chassis::Error> {
         Ok(Self {
-            pool: sqlite::open(config, SCHEMA).await?,
+            pool: chassis_sqlite::open(config, SCHEMA).await?,
         })
     }
     //% endif
@@ -145,17 +147,17 @@ impl Store {
     /// For readiness: the database answers.
     //% if store == "mysql"
     pub fn check(&self) -> impl Fn() -> Outcome + Send + Sync + use<> {
-        mysql::check(self.pool.clone())
+        chassis_mysql::check(self.pool.clone())
     }
     //% endif
     //% if store == "postgres"
     pub fn check(&self) -> impl Fn() -> Outcome + Send + Sync + use<> {
-        postgres::check(self.pool.clone())
+        chassis_postgres::check(self.pool.clone())
     }
     //% endif
     //% if store == "sqlite"
     pub fn check(&self) -> impl Fn() -> Outcome + Send + Sync + use<> {
-        sqlite::check(self.pool.clone())
+        chassis_sqlite::check(self.pool.clone())
     }
     //% endif
 

@@ -35,10 +35,10 @@ async fn a_schema_of_a_later_version_is_refused_at_once() {
     let mut config = Config::load().unwrap();
     let _database = TestDatabase::for_service(&mut config).await;
     //% if store == "mysql"
-    let pool = chassis::mysql::pool(&config.store).unwrap();
+    let pool = chassis_mysql::pool(&config.store).unwrap();
     //% endif
     //% if store == "postgres"
-    let pool = chassis::postgres::pool(&config.store).unwrap();
+    let pool = chassis_postgres::pool(&config.store).unwrap();
     //% endif
     sqlx::query("UPDATE _sqlx_migrations SET version = version + 1000")
         .execute(&pool)

@@ -10,10 +10,10 @@ use axum::Router;
 use axum::body::Body;
 //% if protocol == "grpc"
 use axum::http::{HeaderMap, HeaderValue, Request};
-//% if database
-use chassis::database::SslMode;
-//% endif
 use chassis::inbound;
+//% if database
+use chassis_database::server::SslMode;
+//% endif
 use http_body_util::BodyExt;
 use prost::Message;
 use tokio::time::timeout;
@@ -25,10 +25,10 @@ use tower::ServiceExt;
 //% else
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
-//% if database
-use chassis::database::SslMode;
-//% endif
 use chassis::inbound;
+//% if database
+use chassis_database::server::SslMode;
+//% endif
 use serde_json::Value;
 use tokio::time::timeout;
 use tower::ServiceExt;

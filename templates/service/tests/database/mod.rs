@@ -4,12 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 
-//% if store == "mysql"
-use chassis::mysql;
-//% endif
-//% if store == "postgres"
-use chassis::postgres;
-//% endif
 use sqlx::AssertSqlSafe;
 use tokio::runtime::Runtime;
 
@@ -61,10 +55,10 @@ async fn run(statement: String) {
     let server = Config::load().expect("the configuration is valid").store;
     let (host, port) = (&server.host, server.port);
     //% if store == "mysql"
-    let pool = mysql::pool(&server).expect("the configuration is valid");
+    let pool = chassis_mysql::pool(&server).expect("the configuration is valid");
     //% endif
     //% if store == "postgres"
-    let pool = postgres::pool(&server).expect("the configuration is valid");
+    let pool = chassis_postgres::pool(&server).expect("the configuration is valid");
     //% endif
     let done = sqlx::query(AssertSqlSafe(statement)).execute(&pool).await;
     done.unwrap_or_else(|error| {

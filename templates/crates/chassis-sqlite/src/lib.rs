@@ -4,17 +4,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chassis::Error;
+use chassis::config::millis;
+use chassis::health::Outcome;
+use chassis::startup::{Failure, wait_for};
+pub use chassis_database::schema::Step;
+use chassis_database::schema::migrator;
 use serde::Deserialize;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlitePool};
-
-use crate::Error;
-use crate::config::millis;
-use crate::health::Outcome;
-pub use crate::schema::Step;
-use crate::schema::migrator;
-use crate::startup::{Failure, wait_for};
 
 /// Where the data is and how to get at it.
 #[derive(Clone, Debug, Deserialize)]

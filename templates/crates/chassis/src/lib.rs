@@ -20,8 +20,6 @@
 //!   `balancer`.
 //! - `auth` (feature `jwt`): who is calling and what they may do; [`http_client`] reads the issuer's keys.
 //! - `tls` (features `server-tls` and `client-tls`): certificates of the traffic port, and of calls to other services.
-//! - `sqlite`, `postgres`, `mysql` (features of these names): the service's own database, with its `schema`; `database` is what those
-//!   on a server have in common.
 //! - `grpc` (features `grpc-server` and `grpc-client`): the same over gRPC.
 
 pub mod admission;
@@ -37,8 +35,6 @@ mod connection;
 mod connection_limit;
 #[cfg(feature = "consul")]
 pub mod consul;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-pub mod database;
 pub mod discovery;
 #[cfg(feature = "eureka")]
 pub mod eureka;
@@ -52,14 +48,10 @@ pub mod http_client;
 pub mod inbound;
 pub mod log_writer;
 pub mod metrics;
-#[cfg(feature = "mysql")]
-pub mod mysql;
 pub mod openapi;
 pub mod otlp;
 #[cfg(feature = "outbound")]
 pub mod outbound;
-#[cfg(feature = "postgres")]
-pub mod postgres;
 pub mod problem;
 pub mod rate_limit;
 #[cfg(feature = "registry")]
@@ -67,13 +59,9 @@ pub mod registry;
 pub mod request;
 #[cfg(feature = "outbound")]
 pub mod retry;
-#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
-mod schema;
 pub mod security_headers;
 pub mod serve;
 pub mod shutdown;
-#[cfg(feature = "sqlite")]
-pub mod sqlite;
 pub mod startup;
 pub mod telemetry;
 #[cfg(any(feature = "server-tls", feature = "https"))]

@@ -1,16 +1,15 @@
-//! What databases on a server have in common: where they are, who may use them, how long one waits for them. Each engine
-//! has a module of its own.
+//! Where a database is that stands on a server, who may use it, how long one waits for it. Each engine has a crate of its
+//! own.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chassis::Error;
+use chassis::config::{ConfigError, Server, invalid, millis, secret};
+use chassis::startup::Failure;
 use secrecy::SecretString;
 use serde::Deserialize;
-
-use crate::Error;
-use crate::config::{ConfigError, Server, invalid, millis, secret};
-use crate::startup::Failure;
 
 /// Where the data is and how to get at it.
 #[derive(Clone, Debug, Deserialize)]
@@ -69,13 +68,13 @@ impl Database {
         Ok(())
     }
 
-    pub(crate) fn secret(&self) -> Result<Option<SecretString>, ConfigError> {
+    pub fn secret(&self) -> Result<Option<SecretString>, ConfigError> {
         let file = self.password_file.as_deref();
         secret("store.password", self.password.as_ref(), file)
     }
 
     /// The file of authorities, which can be read now. It is read for each connection, so it may be renewed.
-    pub(crate) fn authorities(&self) -> Result<Option<&Path>, ConfigError> {
+    pub fn authorities(&self) -> Result<Option<&Path>, ConfigError> {
         let Some(file) = self.ca_file.as_deref() else {
             return Ok(None);
         };
@@ -87,7 +86,7 @@ impl Database {
     }
 
     /// What went wrong with it, for whoever runs the service.
-    pub(crate) fn told(&self, what: &str, error: &dyn std::error::Error) -> Error {
+    pub fn told(&self, what: &str, error: &dyn std::error::Error) -> Error {
         let Self {
             host,
             port,
@@ -99,7 +98,7 @@ impl Database {
     }
 
     /// Likewise, while the service starts: whether waiting helps depends on the error.
-    pub(crate) fn failed(&self, what: &str, error: &sqlx::Error, is_late: bool) -> Failure {
+    pub fn failed(&self, what: &str, error: &sqlx::Error, is_late: bool) -> Failure {
         let told = self.told(what, error);
         match is_late && !is_refusal(error) {
             true => Failure::NotYet(told),

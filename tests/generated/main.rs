@@ -3,12 +3,14 @@
 //! Slow, so not part of a plain `cargo test`: `cargo test --test generated`. Builds share `target/generated`; the workspaces
 //! themselves stand elsewhere, where no `rustfmt.toml` of ours is above them.
 
+mod lock;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use cargo_msvc::file_tree::FileTree;
-use cargo_msvc::scaffold::{Callee, LONGEST_CALLEE, chassis_files, lock_file, service_files, workspace_files};
+use cargo_msvc::scaffold::{self, LONGEST_CALLEE};
 use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
 use tempfile::TempDir;
 
@@ -90,16 +92,11 @@ fn spec(name: &str) -> ServiceSpec {
 
 /// A workspace of these services.
 fn workspace(name: &str, specs: &[ServiceSpec]) -> TempDir {
+    written(&scaffold::workspace(name, specs))
+}
+
+fn written(tree: &FileTree) -> TempDir {
     let root = tempfile::tempdir().unwrap();
-    let mut tree = FileTree::default();
-    let first = specs.iter().find(|spec| spec.protocol == Protocol::Grpc).unwrap_or(&specs[0]);
-    tree.extend_at("".into(), workspace_files(name, first));
-    tree.extend_at("crates/chassis".into(), chassis_files());
-    for spec in specs {
-        let known: Vec<_> = specs.iter().map(Callee::of).collect();
-        tree.extend_at(format!("services/{}", spec.name).as_str().into(), service_files(spec, &known));
-    }
-    tree.create("Cargo.lock", lock_file(&specs.iter().collect::<Vec<_>>()));
     for (path, file) in tree.iter() {
         let path = root.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

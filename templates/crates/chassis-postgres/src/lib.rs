@@ -1,18 +1,17 @@
 //! The service's own PostgreSQL database: nobody else uses it, and the service brings its schema up to date itself.
 
+use chassis::Error;
+use chassis::config::ConfigError;
+use chassis::health::Outcome;
+use chassis::startup::{Failure, wait_for};
+pub use chassis_database::schema::Step;
+use chassis_database::schema::migrator;
+use chassis_database::server::{Database, SslMode};
 use secrecy::ExposeSecret;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, PgPool};
 use tokio::time::timeout;
-
-use crate::Error;
-use crate::config::ConfigError;
-use crate::database::{Database, SslMode};
-use crate::health::Outcome;
-pub use crate::schema::Step;
-use crate::schema::migrator;
-use crate::startup::{Failure, wait_for};
 
 /// Connections to the database, each made when it is needed. One that the server has closed is noticed and made again.
 pub fn pool(config: &Database) -> Result<PgPool, ConfigError> {

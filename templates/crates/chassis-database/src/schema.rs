@@ -8,7 +8,7 @@ pub type Step = (i64, &'static str, &'static str);
 
 /// Applies the steps that a database lacks. Others who do so at the same time wait for each other, where the engine has
 /// locks.
-pub(crate) fn migrator(schema: &[Step]) -> Migrator {
+pub fn migrator(schema: &[Step]) -> Migrator {
     let steps = schema.iter().map(|(number, what, sql)| {
         Migration::new(
             *number,

@@ -1,10 +1,9 @@
 //! A database that is late, locked, gone or another one.
-#![cfg(feature = "sqlite")]
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chassis::sqlite::{Sqlite, Step, check, is_unavailable, open};
+use chassis_sqlite::{Sqlite, Step, check, is_unavailable, open};
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::time::sleep;
 

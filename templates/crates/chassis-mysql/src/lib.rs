@@ -1,5 +1,12 @@
 //! The service's own MySQL or MariaDB database: nobody else uses it, and the service brings its schema up to date itself.
 
+use chassis::Error;
+use chassis::config::ConfigError;
+use chassis::health::Outcome;
+use chassis::startup::{Failure, wait_for};
+pub use chassis_database::schema::Step;
+use chassis_database::schema::migrator;
+use chassis_database::server::{Database, SslMode};
 use secrecy::ExposeSecret;
 use sqlx::migrate::MigrateError;
 use sqlx::mysql::{
@@ -7,14 +14,6 @@ use sqlx::mysql::{
 };
 use sqlx::{ConnectOptions, Connection};
 use tokio::time::timeout;
-
-use crate::Error;
-use crate::config::ConfigError;
-use crate::database::{Database, SslMode};
-use crate::health::Outcome;
-pub use crate::schema::Step;
-use crate::schema::migrator;
-use crate::startup::{Failure, wait_for};
 
 /// How long one wait for another replica's steps lasts, in seconds. The next one follows.
 const TURN: u32 = 60;
