@@ -1,6 +1,6 @@
 //! `openapi.json` is written here, from the code: a build pays nothing for it.
 
-use chassis::openapi::Document;
+use chassis_openapi::Document;
 
 //% if calls
 use crate::clients;

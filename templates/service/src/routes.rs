@@ -8,9 +8,9 @@ use axum::routing::{get, post, put};
 use chassis::auth;
 //% endif
 use chassis::extract::{Json, Path, Query};
-#[cfg(test)]
-use chassis::openapi::Operation;
 use chassis::problem::Problem;
+#[cfg(test)]
+use chassis_openapi::Operation;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Draft, Item, MAX_NAME, MAX_QUANTITY, Store};

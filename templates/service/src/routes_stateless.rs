@@ -7,9 +7,9 @@ use axum::routing::post;
 use chassis::auth;
 //% endif
 use chassis::extract::Json;
-#[cfg(test)]
-use chassis::openapi::Operation;
 use chassis::problem::Problem;
+#[cfg(test)]
+use chassis_openapi::Operation;
 use serde::{Deserialize, Serialize};
 
 const MAX_MESSAGE: usize = 1000;

@@ -10,7 +10,7 @@
 //! - [`inbound`]: the layers around every handler, in their order: [`request`] with [`security_headers`], [`admission`]
 //!   with [`rate_limit`] by [`client_address`].
 //! - [`problem`]: errors as `application/problem+json`, refusals by a layer too; [`extract`]: input that fails as one.
-//! - [`openapi`]: serves the document that says so to callers; with the feature `openapi`, writes it from the code.
+//! - [`openapi`]: serves the document that says so to callers.
 //! - [`startup`]: wait for what the service needs.
 //! - [`serve`]: listen, serve, and on SIGTERM stop without dropping a request; [`shutdown`] is the signal, `connection` what
 //!   happens on each connection, `connection_limit` how many there are.

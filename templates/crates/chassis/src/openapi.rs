@@ -1,25 +1,9 @@
-//! The OpenAPI document: what callers may rely on. A service serves the file that is checked in. A test writes it from the
-//! code and holds the two equal, so that a build pays nothing for it (feature `openapi`, for tests):
-//!
-//! - `operation`: what one route does, told by its handler's own types;
-//! - `document`: all of them, with what the layers around them answer;
-//! - `schemas`: the types that they take and give.
-
-#[cfg(feature = "openapi")]
-mod document;
-#[cfg(feature = "openapi")]
-mod operation;
-#[cfg(feature = "openapi")]
-mod schemas;
+//! The OpenAPI document: what callers may rely on. A service serves the file that is checked in; `chassis-openapi` writes
+//! it from the code and holds the two equal, in tests.
 
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-
-#[cfg(feature = "openapi")]
-pub use document::Document;
-#[cfg(feature = "openapi")]
-pub use operation::{Described, Input, Operation, Output};
 
 pub const PATH: &str = "/openapi.json";
 

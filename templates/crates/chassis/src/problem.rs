@@ -7,22 +7,15 @@ use serde::Serialize;
 /// What a caller learns about a failure.
 // Never put internals into `detail`: log them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Problem {
     #[serde(serialize_with = "as_number")]
-    #[cfg_attr(
-        feature = "openapi",
-        schemars(with = "u16", range(min = 400, max = 599))
-    )]
     status: StatusCode,
     pub(crate) title: &'static str,
     /// What is wrong with this very request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
     pub(crate) detail: Option<String>,
     /// To ask about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
     request_id: Option<String>,
     /// Seconds until a retry makes sense.
     #[serde(skip)]

@@ -13,16 +13,16 @@ use chassis::grpc::client::{Channel, answer, read_only};
 //% if protocol == "grpc"
 use chassis::grpc::server::methods;
 //% endif
-//% if protocol == "rest"
-#[cfg(test)]
-use chassis::openapi::Operation;
-//% endif
 use chassis::outbound::{Answer, CallError, Dependency, Outbound};
 //% if protocol == "rest"
 use chassis::problem::Problem;
 //% endif
 //% if callee.tls != "mesh"
 use chassis::tls::client::Connector;
+//% endif
+//% if protocol == "rest"
+#[cfg(test)]
+use chassis_openapi::Operation;
 //% endif
 //% if protocol == "rest"
 use serde::Serialize;

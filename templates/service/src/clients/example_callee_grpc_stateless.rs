@@ -15,9 +15,6 @@ use chassis::extract::Json;
 use chassis::grpc::client::{Channel, answer};
 //% if protocol == "grpc"
 use chassis::grpc::server::methods;
-//% else
-#[cfg(test)]
-use chassis::openapi::Operation;
 //% endif
 use chassis::outbound::{CallError, Dependency, Outbound};
 //% if protocol == "rest"
@@ -25,6 +22,10 @@ use chassis::problem::Problem;
 //% endif
 //% if callee.tls != "mesh"
 use chassis::tls::client::Connector;
+//% endif
+//% if protocol == "rest"
+#[cfg(test)]
+use chassis_openapi::Operation;
 //% endif
 //% if protocol == "rest"
 use serde::{Deserialize, Serialize};

@@ -13,8 +13,6 @@ use chassis::config::ConfigError;
 use chassis::grpc::server::methods;
 //% else
 use chassis::extract::Json;
-#[cfg(test)]
-use chassis::openapi::Operation;
 //% endif
 use chassis::outbound::{CallError, Dependency};
 //% if protocol == "rest"
@@ -22,6 +20,10 @@ use chassis::problem::Problem;
 //% endif
 //% if callee.tls != "mesh"
 use chassis::tls::client::Connector;
+//% endif
+//% if protocol == "rest"
+#[cfg(test)]
+use chassis_openapi::Operation;
 //% endif
 use serde::{Deserialize, Serialize};
 //% if protocol == "grpc"

@@ -3,30 +3,29 @@
 
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
+use chassis::extract::{Json, Path, Query};
+use chassis::problem::Problem;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use crate::extract::{Json, Path, Query};
-use crate::problem::Problem;
-
 /// How the schema of a type is made.
-pub(super) type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
+pub(crate) type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
 
 /// A route, as callers see it.
 pub struct Operation {
-    pub(super) method: &'static str,
-    pub(super) path: &'static str,
-    pub(super) id: &'static str,
-    pub(super) summary: &'static str,
-    pub(super) path_parameters: Option<MakeSchema>,
-    pub(super) query: Option<MakeSchema>,
-    pub(super) body: Option<MakeSchema>,
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) id: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) path_parameters: Option<MakeSchema>,
+    pub(crate) query: Option<MakeSchema>,
+    pub(crate) body: Option<MakeSchema>,
     /// The status of success, and what comes with it.
-    pub(super) status: u16,
-    pub(super) content: Option<MakeSchema>,
-    pub(super) has_location: bool,
+    pub(crate) status: u16,
+    pub(crate) content: Option<MakeSchema>,
+    pub(crate) has_location: bool,
     /// What a token must allow.
-    pub(super) scope: Option<&'static str>,
-    pub(super) refusals: Vec<(u16, &'static str)>,
+    pub(crate) scope: Option<&'static str>,
+    pub(crate) refusals: Vec<(u16, &'static str)>,
 }
 
 impl Operation {
@@ -57,7 +56,7 @@ impl Operation {
     }
 
     /// Takes nothing and gives nothing.
-    pub(super) fn bare(method: &'static str, path: &'static str) -> Self {
+    pub(crate) fn bare(method: &'static str, path: &'static str) -> Self {
         Self {
             method,
             path,
@@ -107,7 +106,7 @@ pub trait Described<Arguments> {
 /// What a handler takes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` says nothing to the OpenAPI document",
-    note = "implement `chassis::openapi::Input` for it; an empty one when it is no part of the interface"
+    note = "implement `chassis_openapi::Input` for it; an empty one when it is no part of the interface"
 )]
 pub trait Input {
     fn describe(_: &mut Operation) {}
@@ -116,7 +115,7 @@ pub trait Input {
 /// What a handler gives.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` says nothing to the OpenAPI document",
-    note = "implement `chassis::openapi::Output` for it"
+    note = "implement `chassis_openapi::Output` for it"
 )]
 pub trait Output {
     fn describe(operation: &mut Operation);

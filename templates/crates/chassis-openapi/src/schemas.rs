@@ -5,8 +5,8 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::transform::{RecursiveTransform, Transform};
 use serde_json::{Value, json};
 
-use super::document::Ordered;
-use super::operation::MakeSchema;
+use crate::document::Ordered;
+use crate::operation::MakeSchema;
 
 /// A type may be read otherwise than it is written: a field with a default may be absent.
 #[derive(Clone, Copy)]

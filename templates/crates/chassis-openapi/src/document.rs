@@ -2,18 +2,36 @@
 //! and where it can occur.
 
 use axum::http::StatusCode;
-use schemars::SchemaGenerator;
+use chassis::Identity;
+use chassis::openapi::PATH;
+use chassis::request::MAX_REQUEST_ID;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::Operation;
-use super::schemas::{Schemas, Use, path_parameters, query_parameters};
-use crate::Identity;
-use crate::problem::Problem;
-use crate::request::MAX_REQUEST_ID;
+use crate::Operation;
+use crate::schemas::{Schemas, Use, path_parameters, query_parameters};
 
 /// The name of the one way to say who is calling.
 const TOKEN: &str = "token";
+
+// `chassis::problem::Problem` as callers read it: a test holds the two together.
+/// What a caller learns about a failure.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is of interest")]
+struct Problem {
+    #[schemars(range(min = 400, max = 599))]
+    status: u16,
+    title: &'static str,
+    /// What is wrong with this very request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    detail: Option<String>,
+    /// To ask about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    request_id: Option<String>,
+}
 
 /// The document of a service.
 pub struct Document {
@@ -53,7 +71,7 @@ impl Document {
             paths.entry(operation.path)[operation.method] = described;
             refusals.extend(self.common_refusals(operation));
         }
-        paths.entry(super::PATH)["get"] = this_document();
+        paths.entry(PATH)["get"] = this_document();
         refusals.extend(EVERYWHERE);
         refusals.sort_unstable();
         refusals.dedup();
@@ -170,7 +188,7 @@ struct Components {
 
 /// A JSON object whose keys keep the order in which they came.
 #[derive(Default)]
-pub(super) struct Ordered(pub(super) Vec<(String, Value)>);
+pub(crate) struct Ordered(pub(crate) Vec<(String, Value)>);
 
 impl Ordered {
     fn entry(&mut self, key: &str) -> &mut Value {
@@ -287,4 +305,27 @@ fn reason(status: u16) -> &'static str {
 /// What a status is called in the document: its reason in one word.
 fn key(status: u16) -> String {
     reason(status).split(' ').collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use axum::http::HeaderValue;
+    use axum::response::IntoResponse;
+    use chassis::problem;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_problem_is_what_the_document_says() {
+        let problem = problem::Problem::new(StatusCode::NOT_FOUND).detail("why");
+        let id = HeaderValue::from_static("id");
+        let answer = problem::complete(problem.into_response(), &id).into_body();
+        let written: Value =
+            serde_json::from_slice(&to_bytes(answer, 4096).await.unwrap()).unwrap();
+        let schema = SchemaGenerator::default().into_root_schema_for::<Problem>();
+        let properties = schema.get("properties").and_then(Value::as_object).unwrap();
+        let names = |object: &Map<String, Value>| object.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(written.as_object().unwrap()), names(properties));
+    }
 }
