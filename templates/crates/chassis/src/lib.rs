@@ -14,6 +14,7 @@
 //! - [`startup`]: wait for what the service needs.
 //! - [`serve`]: listen, serve, and on SIGTERM stop without dropping a request; [`shutdown`] is the signal, `connection` what
 //!   happens on each connection, `connection_limit` how many there are.
+//! - [`worker`]: the same for a service that nobody calls; [`work`] is what it does when it handles a message.
 //! - [`discovery`]: a service's name to its addresses; `registry` is where instances are listed: `consul`, `eureka`
 //!   (features of these names).
 //! - `outbound` (feature `outbound`): calls to other services, through `fallback`, `retry`, `circuit_breaker` and
@@ -67,6 +68,8 @@ pub mod telemetry;
 #[cfg(any(feature = "server-tls", feature = "https"))]
 pub mod tls;
 pub mod trace_context;
+pub mod work;
+pub mod worker;
 
 use std::io::Write;
 use std::process::ExitCode;

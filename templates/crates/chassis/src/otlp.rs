@@ -74,6 +74,14 @@ pub fn handled(request: &Arc<RequestContext>, code: tonic::Code, took: Duration)
     });
 }
 
+/// A message has been handled, or not; a word for how.
+pub fn consumed(message: &Arc<crate::work::Work>, outcome: &'static str, took: Duration) {
+    finished(message.trace, took, || Work::Message {
+        message: message.clone(),
+        outcome,
+    });
+}
+
 /// Another service has been called, once.
 pub fn called(
     trace: TraceContext,

@@ -94,7 +94,7 @@ pub fn listen(server: &Server, admin: &Admin) -> Result<Listening, Error> {
     })
 }
 
-fn take(section: &str, address: SocketAddr) -> Result<TcpSocket, Error> {
+pub(crate) fn take(section: &str, address: SocketAddr) -> Result<TcpSocket, Error> {
     let bound = || {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -220,7 +220,7 @@ impl Listening {
 }
 
 /// A port that is being served.
-struct Port {
+pub(crate) struct Port {
     connections: Arc<Connections>,
     places: Arc<ConnectionLimit>,
     drain: Duration,
@@ -229,7 +229,7 @@ struct Port {
 }
 
 impl Port {
-    fn open(
+    pub(crate) fn open(
         section: &str,
         socket: TcpSocket,
         connections: Connections,
@@ -258,7 +258,7 @@ impl Port {
     }
 
     /// Lets nobody in any more and waits for those inside. Whether they finished in time.
-    async fn drain(self) -> bool {
+    pub(crate) async fn drain(self) -> bool {
         self.draining.send_replace(true);
         let finished = async {
             _ = self.acceptor.await;

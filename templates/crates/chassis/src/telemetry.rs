@@ -22,7 +22,8 @@ use crate::config::{ConfigError, Log, invalid};
 use crate::log_writer::LogWriter;
 use crate::otlp;
 use crate::request::{self, RequestContext};
-use crate::trace_context::hex;
+use crate::trace_context::{TraceContext, hex};
+use crate::work::{self, Work};
 
 static WRITER: OnceLock<LogWriter> = OnceLock::new();
 
@@ -138,6 +139,7 @@ where
             }
         }
         request::with_current(|request| line.add_request(request));
+        work::with_current(|work| line.add_work(work));
         line.text.extend_from_slice(b"}\n");
         (self.write)(&line.text);
         LINE.set(line);
@@ -155,7 +157,8 @@ impl Line {
         match name {
             // Keys of the line itself.
             "timestamp" | "level" | "service" | "version" | "target" | "request_id"
-            | "trace_id" | "span_id" | "method" | "path" | "route" => {
+            | "trace_id" | "span_id" | "method" | "path" | "route" | "message_id"
+            | "message_type" | "message_source" => {
                 self.key(&format!("field_{name}"));
             }
             _ => self.key(name),
@@ -186,11 +189,22 @@ impl Line {
 
     fn add_request(&mut self, request: &RequestContext) {
         self.add("request_id", request.id.to_str().unwrap_or_default());
-        self.add_digits("trace_id", &hex(request.trace.trace_id));
-        self.add_digits("span_id", &hex(request.trace.span_id.into())[16..]);
+        self.add_trace(request.trace);
         self.add("method", request.method.as_str());
         self.add("path", request.uri.path());
         self.add("route", request.route());
+    }
+
+    fn add_work(&mut self, work: &Work) {
+        self.add("message_id", &work.message_id);
+        self.add_trace(work.trace);
+        self.add("message_type", &work.message_type);
+        self.add("message_source", &work.source);
+    }
+
+    fn add_trace(&mut self, trace: TraceContext) {
+        self.add_digits("trace_id", &hex(trace.trace_id));
+        self.add_digits("span_id", &hex(trace.span_id.into())[16..]);
     }
 }
 

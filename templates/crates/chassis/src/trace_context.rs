@@ -37,9 +37,11 @@ impl TraceContext {
         }
     }
 
-    /// Where the request that is being answered stands. A spawned task is part of no request.
+    /// Where the request that is being answered stands, or the message that is being handled. A spawned task is part of
+    /// neither.
     pub fn current() -> Option<Self> {
         crate::request::with_current(|request| request.trace)
+            .or_else(|| crate::work::with_current(|work| work.trace))
     }
 
     /// The next span of the same trace.

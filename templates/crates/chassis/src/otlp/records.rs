@@ -39,6 +39,11 @@ pub enum Work {
         method: Method,
         outcome: Result<StatusCode, &'static str>,
     },
+    /// A message was handled, or not; a word for how.
+    Message {
+        message: Arc<crate::work::Work>,
+        outcome: &'static str,
+    },
 }
 
 #[derive(Default)]
@@ -197,19 +202,20 @@ impl<'a> OtlpSpan<'a> {
     fn of(span: &'a Span) -> Self {
         const SERVER: u8 = 2;
         const CLIENT: u8 = 3;
+        const CONSUMER: u8 = 5;
         const ERROR: u8 = 2;
         let trace = span.trace;
         let (kind, method, target, outcome) = match &span.work {
             Work::Answer { request, status } => (
                 SERVER,
-                &request.method,
+                Some(&request.method),
                 request.matched_route(),
                 Ok(*status),
             ),
             #[cfg(feature = "grpc-server")]
             Work::Rpc { request, code } => (
                 SERVER,
-                &request.method,
+                Some(&request.method),
                 request.matched_route(),
                 Ok(crate::grpc::code::http_status(*code)),
             ),
@@ -217,14 +223,26 @@ impl<'a> OtlpSpan<'a> {
                 dependency,
                 method,
                 outcome,
-            } => (CLIENT, method, Some(*dependency), *outcome),
+            } => (CLIENT, Some(method), Some(*dependency), *outcome),
+            Work::Message { message, outcome } => (
+                CONSUMER,
+                None,
+                Some(&*message.source),
+                match *outcome {
+                    "handled" | "duplicate" => Ok(StatusCode::OK),
+                    failure => Err(failure),
+                },
+            ),
         };
         // Callers can make up methods, and must not make up names of spans.
-        let known = METHODS.contains(method);
-        let verb = if known { method.as_str() } else { "HTTP" };
+        let known = method.filter(|method| METHODS.contains(method));
+        let verb = match method {
+            Some(_) => known.map_or("HTTP", Method::as_str),
+            None => "process",
+        };
         let mut attributes = vec![text(
             "http.request.method",
-            if known { method.as_str() } else { "_OTHER" },
+            known.map_or("_OTHER", Method::as_str),
         )];
         match &span.work {
             Work::Answer { request, .. } => {
@@ -245,10 +263,17 @@ impl<'a> OtlpSpan<'a> {
                 ];
             }
             Work::Call { dependency, .. } => attributes.push(text("peer.service", dependency)),
+            Work::Message { message, .. } => {
+                attributes = vec![
+                    text("messaging.operation.type", "process"),
+                    text("messaging.destination.name", &message.source),
+                    text("messaging.message.id", &message.message_id),
+                ];
+            }
         }
         let failure = match outcome {
             Ok(status) => {
-                if !is_rpc(&span.work) {
+                if matches!(span.work, Work::Answer { .. } | Work::Call { .. }) {
                     attributes.push(number("http.response.status_code", status.as_u16()));
                 }
                 // A refusal is the caller's failure, not the server's.

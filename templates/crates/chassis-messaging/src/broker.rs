@@ -1,0 +1,69 @@
+//! What a broker's own crate does. It reports what goes wrong and does not try again: [`crate::consumer`] and
+//! [`crate::outbox`] do, for all of them.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use chassis::Error;
+
+use crate::consumer::Consumption;
+use crate::message::{Malformed, Message};
+use crate::names::Reader;
+
+/// What is being done.
+pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where events are published.
+pub trait Publisher: Send + Sync {
+    /// Publishes these in their order.
+    fn publish<'a>(&'a self, messages: &'a [Message]) -> Doing<'a, Published>;
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Published {
+    /// So many, from the first on, are held by the broker: it has confirmed that.
+    pub confirmed: usize,
+    /// Why it is not all.
+    pub failure: Option<Error>,
+}
+
+/// Where events are read.
+pub trait Subscriber: Send + Sync {
+    /// Begins to read, after making what is missing for that.
+    fn subscribe<'a>(
+        &'a self,
+        reader: &'a Reader,
+        consumption: &'a Consumption,
+    ) -> Doing<'a, Result<Box<dyn Subscription>, Error>>;
+}
+
+/// Messages that come in.
+pub trait Subscription: Send {
+    /// Waits for the next one. `room` is how many can be handled at once from now on. Nothing is lost when the wait is
+    /// given up.
+    fn next(&mut self, room: usize) -> Doing<'_, Result<Delivery, Error>>;
+
+    /// Takes no more; those that have come and were not handed out go back.
+    fn close(&mut self) -> Doing<'_, ()>;
+}
+
+/// A message that has come in, and the broker waits to hear of.
+pub struct Delivery {
+    pub message: Result<Message, Malformed>,
+    /// The how many-th attempt this is, 1 at first. Those of replicas that died count, where the broker knows of them.
+    pub attempt: u32,
+    pub receipt: Box<dyn Receipt>,
+}
+
+/// Tells the broker what has become of a delivery. Told nothing, it delivers the message again.
+pub trait Receipt: Send {
+    /// It is done.
+    fn accept(self: Box<Self>) -> Doing<'static, Result<(), Error>>;
+
+    /// Once more, later.
+    fn retry(self: Box<Self>, after: Duration) -> Doing<'static, Result<(), Error>>;
+
+    /// Never again: to be put aside, for a person to look at.
+    fn put_aside(self: Box<Self>, reason: String) -> Doing<'static, Result<(), Error>>;
+}
