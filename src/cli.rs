@@ -23,7 +23,8 @@ const NEW_EXAMPLES: &str = "\
 Examples:
   cargo msvc new orders --workspace shop         in a new workspace `shop`
   cargo msvc new inventory                       in the workspace you are in
-  cargo msvc new billing --store none --diff     only show what would be written";
+  cargo msvc new billing --store none --diff     only show what would be written
+  cargo msvc new audit --protocol events --broker nats --consumes orders";
 
 /// Generate, audit and deploy Rust microservices that keep nine good practices
 ///
@@ -111,6 +112,12 @@ pub struct New {
     /// How its traffic is encrypted [default: mesh]
     #[arg(long, value_enum, help_heading = "Service options")]
     pub tls: Option<NewTls>,
+    /// What carries its events: those that it publishes, or reads [default: none]
+    #[arg(long, value_enum, help_heading = "Service options")]
+    pub broker: Option<NewBroker>,
+    /// The service whose events it reads, for `--protocol events`
+    #[arg(long, value_name = "NAME", help_heading = "Service options")]
+    pub consumes: Option<String>,
     /// Services that it calls, each through a client with timeouts, retries and a circuit breaker
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Service options")]
     pub calls: Vec<String>,
@@ -160,6 +167,17 @@ offered!(NewProtocol of crate::service::Protocol {
     Rest,
     /// gRPC over HTTP/2
     Grpc,
+    /// Nobody calls it: it reads events from a broker
+    Events,
+});
+offered!(NewBroker of crate::service::Broker {
+    /// It has no events
+    #[default]
+    None,
+    /// NATS with JetStream
+    Nats,
+    /// RabbitMQ, in quorum queues
+    Rabbitmq,
 });
 offered!(NewStore of crate::service::Store {
     /// Embedded: nothing to install

@@ -15,7 +15,7 @@ pub struct ServiceSpec {
     pub name: ServiceName,
     /// How callers talk to it.
     pub protocol: Protocol,
-    /// Traffic port.
+    /// Traffic port; the admin port again where nobody calls it.
     pub port: u16,
     /// Port of `/livez`, `/readyz`, `/startupz`, `/metrics`.
     pub admin_port: u16,
@@ -31,6 +31,10 @@ pub struct ServiceSpec {
     pub public: bool,
     /// Services that it calls, each once, in name order.
     pub calls: Vec<ServiceName>,
+    /// Where it publishes its events, or reads those of another service.
+    pub broker: Broker,
+    /// Whose events it reads.
+    pub consumes: Option<ServiceName>,
 }
 
 /// A name that is a Cargo package name and an RFC 1123 DNS label at once: `[a-z]([-a-z0-9]*[a-z0-9])?`, 63 at most,
@@ -128,6 +132,17 @@ impl Discovery {
     /// Instances list themselves somewhere, and are found there.
     pub const fn is_a_registry(self) -> bool {
         matches!(self, Self::Consul | Self::Eureka)
+    }
+}
+
+choices! {
+    /// What carries a service's events.
+    Broker {
+        None = "none",
+        /// NATS with JetStream.
+        Nats = "nats",
+        Rabbitmq = "rabbitmq",
+        Kafka = "kafka",
     }
 }
 

@@ -15,11 +15,11 @@ use miette::{IntoDiagnostic as _, Report, miette};
 use self::git::Repository;
 use self::place::Place;
 use super::{Outcome, Terminal, finish_interrupted_write, print};
-use crate::cli::New;
+use crate::cli::{New, NewBroker, NewDiscovery, NewProtocol, NewStore, NewTls};
 use crate::file_tree::FileTree;
 use crate::scaffold::add::{self, AddError};
 use crate::scaffold::{Callee, LONGEST_CALLEE, crates, standard_directory, store_port};
-use crate::service::{Auth, Protocol, ServiceName, ServiceSpec, Store, Tls};
+use crate::service::{Auth, Broker, Protocol, ServiceName, ServiceSpec, Store, Tls};
 
 /// The admin port is this far above the traffic port.
 const ADMIN_PORT_OFFSET: u16 = 1010;
@@ -109,17 +109,22 @@ fn plan(args: &New, name: ServiceName, place: Place) -> miette::Result<Planned> 
         None => standard_directory(&name),
     };
     let calls = called_names(&name, &args.calls)?;
+    let consumes = consumed(&name, args)?;
+    let reads_events = args.protocol == Some(NewProtocol::Events);
     let spec = |port: u16| ServiceSpec {
         name: name.clone(),
         protocol: args.protocol.unwrap_or_default().into(),
-        port,
+        port: if reads_events { port + ADMIN_PORT_OFFSET } else { port },
         admin_port: port + ADMIN_PORT_OFFSET,
         store: args.store.unwrap_or_default().into(),
         discovery: args.discovery.unwrap_or_default().into(),
-        auth: args.auth.unwrap_or_default().into(),
+        // Nobody calls one that reads events.
+        auth: if reads_events { Auth::None } else { args.auth.unwrap_or_default().into() },
         tls: args.tls.unwrap_or_default().into(),
         public: args.public,
         calls: calls.clone(),
+        broker: args.broker.unwrap_or_default().into(),
+        consumes: consumes.clone(),
     };
     match place {
         Place::New(root) => {
@@ -154,6 +159,48 @@ fn called_names(name: &ServiceName, given: &[String]) -> miette::Result<Vec<Serv
     match names.contains(name) {
         true => Err(miette!(help = "name the services that it calls over the network", "`{name}` cannot call itself")),
         false => Ok(names),
+    }
+}
+
+/// `--consumes`, and whether `--broker` and the others go with it.
+fn consumed(name: &ServiceName, args: &New) -> miette::Result<Option<ServiceName>> {
+    let refuse = |help: &str, what: &str| Err(miette!(help = help.to_owned(), "{what}"));
+    let source = args.consumes.as_deref().map(parse_name).transpose()?;
+    let broker = args.broker.unwrap_or_default();
+    if args.protocol != Some(NewProtocol::Events) {
+        return match (source, broker, args.store.unwrap_or_default()) {
+            (Some(_), ..) => {
+                refuse("make a service of its own that reads them: --protocol events", "only `--protocol events` reads events")
+            }
+            (None, NewBroker::None, _) | (None, _, NewStore::Sqlite | NewStore::Postgres | NewStore::Mysql) => Ok(None),
+            (None, _, NewStore::None) => {
+                refuse("give it a --store", "events are published from a store, so that a crash loses none of them")
+            }
+        };
+    }
+    if broker == NewBroker::None {
+        return refuse("add --broker nats or --broker rabbitmq", "`--protocol events` reads events from a broker");
+    }
+    let Some(source) = source else {
+        return refuse(
+            "add --consumes NAME, the service whose events it reads",
+            "`--protocol events` reads events of another service",
+        );
+    };
+    if source == *name {
+        return refuse("name the service whose events it reads", &format!("`{name}` cannot read its own events"));
+    }
+    let called = [
+        ("--calls", !args.calls.is_empty()),
+        ("--public", args.public),
+        ("--tls", args.tls.unwrap_or_default() != NewTls::Mesh),
+        ("--discovery", args.discovery.is_some_and(|discovery| !matches!(discovery, NewDiscovery::Kubernetes | NewDiscovery::Static))),
+    ];
+    match called.into_iter().find_map(|(option, is_given)| is_given.then_some(option)) {
+        Some(option) => {
+            refuse("leave it away", &format!("`{option}` is for services that call or are called; `{name}` only reads events"))
+        }
+        None => Ok(Some(source)),
     }
 }
 
@@ -255,11 +302,12 @@ fn report(planned: &Planned, here: &Path, terminal: Terminal) {
         terminal.status("Created", format!("{first}{all}, which services share ({files} files)"));
     }
     let ServiceSpec { name, port, admin_port, .. } = &planned.spec;
+    let ports = match port == admin_port {
+        true => format!("admin port {admin_port}"),
+        false => format!("port {port}, admin port {admin_port}"),
+    };
     let directory = &planned.directory;
-    terminal.status(
-        "Created",
-        format!("{directory}, the service `{name}` on port {port}, admin port {admin_port} ({} files)", below(directory)),
-    );
+    terminal.status("Created", format!("{directory}, the service `{name}` on {ports} ({} files)", below(directory)));
     for (path, file) in planned.files.changes() {
         if file.replaces.is_some() {
             terminal.status("Changed", path);
@@ -278,7 +326,7 @@ fn report(planned: &Planned, here: &Path, terminal: Terminal) {
 
 /// What remains to be done, each line ready to paste into a shell.
 fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
-    let ServiceSpec { name, auth, tls, store, .. } = &planned.spec;
+    let ServiceSpec { name, auth, tls, store, broker, protocol, .. } = &planned.spec;
     let root = relative(&planned.root, here);
     let token = format!("cargo run -q -p {name} -- dev-token --key-file dev.key");
     let mut lines = Vec::new();
@@ -313,7 +361,20 @@ fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
             settings += &format!("{}={file} ", variable(&format!("TOKEN__{key}_FILE")));
         }
     }
+    if *broker != Broker::None {
+        lines.push((format!("docker compose up --detach --wait {broker}"), "start the broker"));
+        let url = match broker {
+            Broker::Nats => "nats://127.0.0.1:4222",
+            _ => "amqp://127.0.0.1:5672",
+        };
+        settings += &format!("{}={url} ", variable("BROKER__URL"));
+    }
     match auth {
+        Auth::None if *protocol == Protocol::Events => {
+            lines.push((format!("{settings}cargo run -p {name}"), "run it; Ctrl-C drains and stops"));
+            let admin = planned.spec.admin_port;
+            lines.push((format!("curl http://127.0.0.1:{admin}/readyz"), "ask whether it reads, from another terminal"));
+        }
         Auth::Jwt => {
             lines.push((token.clone(), "make a key and a token for local use"));
             lines.push((

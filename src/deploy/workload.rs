@@ -11,7 +11,7 @@ use super::environment::{self, SecretFile, SecretVariable, Variable};
 use super::note::Note;
 use super::quantity::{Bytes, Cpu, MEBIBYTE};
 use super::render::scalar;
-use crate::service::{Protocol, Store, Tls};
+use crate::service::{Broker, Protocol, Store, Tls};
 use crate::workspace::service::Found;
 use crate::workspace::{Service, Workspace};
 
@@ -227,6 +227,14 @@ impl Workload {
             notes.push(Note::about(
                 &service.name,
                 format!("where its {store} runs is not known, so nothing lets it through"),
+                "add a NetworkPolicy for it to the overlays",
+            ));
+        }
+
+        if let Some(broker @ (Broker::Nats | Broker::Rabbitmq | Broker::Kafka)) = value(&service.broker) {
+            notes.push(Note::about(
+                &service.name,
+                format!("where {broker} runs is not known, so nothing lets it through"),
                 "add a NetworkPolicy for it to the overlays",
             ));
         }

@@ -16,7 +16,7 @@ use self::manifest::{ManifestError, RootManifest};
 use super::tree::{root_manifest, service_files, standard_directory, text, workspace_files};
 use super::{Callee, crates, every_package, lock_file, lock_with_service};
 use crate::file_tree::FileTree;
-use crate::service::{Discovery, ServiceName, ServiceSpec};
+use crate::service::{Broker, Discovery, Protocol, ServiceName, ServiceSpec};
 
 /// How the one crate described itself that held all of today's.
 const OLD_CHASSIS: &str = "The microservice chassis: what every service of this workspace needs and none is about";
@@ -172,7 +172,13 @@ pub fn add_service(
     {
         notes.push(format!("{name} has no `consul`, where instances list themselves: add an agent of that name"));
     }
-    if spec.store.is_on_a_server() {
+    if let Some((name, compose)) = &existing.compose
+        && spec.broker != Broker::None
+        && !compose.contains(spec.broker.as_str())
+    {
+        notes.push(format!("{name} has no `{}`, which carries events: add a broker of that name", spec.broker));
+    }
+    if spec.store.is_on_a_server() && spec.protocol != Protocol::Events {
         notes.push(format!("two of its tests need its database, in CI too: {directory}/README.md says how to start it"));
     }
     // After each of these steps the workspace still builds: a directory that is no member yet harms nothing, and a

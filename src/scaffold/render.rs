@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use tera::{Context, Delimiters, Tera};
 
 use super::Callee;
-use crate::service::{Protocol, ServiceSpec, Store, Tls};
+use crate::service::{Protocol, ServiceName, ServiceSpec, Store, Tls};
 
 /// Marks at the start of a line that make it a tag, and what ends the line.
 const TAG_LINES: &[(&str, &str)] = &[("//%", ""), ("#%", ""), ("--%", ""), ("<!--%", "-->")];
@@ -134,13 +134,19 @@ fn context(spec: &ServiceSpec) -> Context {
     context.insert("auth", spec.auth.as_str());
     context.insert("tls", spec.tls.as_str());
     context.insert("public", &spec.public);
+    context.insert("broker", spec.broker.as_str());
+    context.insert("consumes", &spec.consumes.as_ref().map(ServiceName::as_str));
     context
 }
 
 /// Where this machine reaches the database of the service's compose file: as far above its admin port as that is above
 /// its traffic port, so that each service has one of its own.
 pub fn store_port(spec: &ServiceSpec) -> u16 {
-    let offset = spec.admin_port.abs_diff(spec.port);
+    let offset = match spec.admin_port.abs_diff(spec.port) {
+        // No traffic port: as if there were one.
+        0 => 1010,
+        offset => offset,
+    };
     let port = spec.admin_port.checked_add(offset);
     port.unwrap_or_else(|| spec.port.min(spec.admin_port) - offset)
 }
@@ -179,6 +185,8 @@ mod tests {
             tls: Tls::Mesh,
             public: false,
             calls: vec!["price-lists".parse().unwrap()],
+            broker: crate::service::Broker::None,
+            consumes: None,
         };
         let callees = [Callee { port: 8080, ..Callee::assumed(&"price-lists".parse().unwrap()) }];
         let render = |template| render("test", template, &spec, &callees, None);

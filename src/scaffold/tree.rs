@@ -138,11 +138,12 @@ fn folder(name: &str, spec: &ServiceSpec, callees: &[Callee]) -> FileTree {
 /// Whether a spec has every option that a line of the table names.
 fn holds(condition: &dyn TableLike, spec: &ServiceSpec, callees: &[Callee]) -> bool {
     condition.iter().all(|(option, value)| match option {
-        "protocol" => value.as_str() == Some(spec.protocol.as_str()),
+        "protocol" => is_one_of(value, spec.protocol.as_str()),
         "store" => is_one_of(value, spec.store.as_str()),
         "auth" => value.as_str() == Some(spec.auth.as_str()),
         "tls" => value.as_str() == Some(spec.tls.as_str()),
         "discovery" => value.as_str() == Some(spec.discovery.as_str()),
+        "broker" => is_one_of(value, spec.broker.as_str()),
         "public" => value.as_bool() == Some(spec.public),
         "calls" => match value.as_str() {
             Some(protocol) => callees.iter().any(|callee| callee.protocol.as_str() == protocol),

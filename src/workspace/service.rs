@@ -6,7 +6,7 @@ use cargo_metadata::camino::Utf8PathBuf;
 
 use super::Location;
 use super::documents::Documents;
-use crate::service::{Auth, Discovery, Protocol, ServiceName, ServiceSpec, Store, Tls};
+use crate::service::{Auth, Broker, Discovery, Protocol, ServiceName, ServiceSpec, Store, Tls};
 
 /// A value and the text that says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,9 @@ pub struct Service {
     pub public: Option<Found<bool>>,
     /// Services that it calls, in name order, each where it is first called.
     pub calls: Vec<Found<String>>,
+    pub broker: Option<Found<Broker>>,
+    /// Services whose events it reads, in name order.
+    pub consumes: Vec<Found<String>>,
     pub liveness: Option<Found<String>>,
     pub readiness: Option<Found<String>>,
     pub startup: Option<Found<String>>,
@@ -79,19 +82,23 @@ impl Service {
         // `order_items` is a common package name, and no DNS label.
         let name = self.name.parse().or_else(|_| self.name.replace('_', "-").parse::<ServiceName>()).ok();
         let protocol = value(&self.protocol);
-        let port = value(&self.port);
+        let admin_port = value(&self.admin_port);
+        let only_works = protocol == Some(Protocol::Events);
+        let port = value(&self.port).or(admin_port.filter(|_| only_works));
         if let (Some(name), Some(protocol), Some(port)) = (&name, protocol, port) {
             return Ok(ServiceSpec {
                 name: name.clone(),
                 protocol,
                 port,
-                admin_port: value(&self.admin_port).unwrap_or(port),
+                admin_port: admin_port.unwrap_or(port),
                 store: value(&self.store).unwrap_or(Store::None),
                 discovery: value(&self.discovery).unwrap_or(Discovery::Static),
                 auth: value(&self.auth).unwrap_or(Auth::None),
                 tls: value(&self.tls).unwrap_or(Tls::Mesh),
                 public: value(&self.public).unwrap_or(false),
                 calls: self.calls.iter().filter_map(|call| call.value.parse().ok()).collect(),
+                broker: value(&self.broker).unwrap_or(Broker::None),
+                consumes: self.consumes.first().and_then(|source| source.value.parse().ok()),
             });
         }
         let needed = [

@@ -306,6 +306,8 @@ fn service(evidence: Option<Found<String>>) -> Service {
         tls: None,
         public: None,
         calls: Vec::new(),
+        broker: None,
+        consumes: Vec::new(),
         liveness: None,
         readiness: None,
         startup: None,

@@ -11,7 +11,7 @@ use cargo_msvc::scaffold::{self, crates};
 use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
 use tempfile::TempDir;
 
-use crate::{cargo, spec, written};
+use crate::{BROKERS, cargo, reader, spec, written};
 
 /// Each value of each option with nothing else, and then many together.
 fn kinds() -> Vec<Vec<ServiceSpec>> {
@@ -36,6 +36,11 @@ fn kinds() -> Vec<Vec<ServiceSpec>> {
             let jwt = ServiceSpec { auth: Auth::Jwt, ..together };
             kinds.push(vec![jwt, called(Protocol::Rest, Tls::Mesh)]);
         }
+    }
+    for &broker in BROKERS {
+        kinds.push(vec![ServiceSpec { broker, store: Store::Sqlite, ..bare(Protocol::Rest) }]);
+        let stores = [Store::None, Store::Sqlite, Store::Postgres, Store::Mysql];
+        kinds.extend(stores.map(|store| vec![ServiceSpec { store, ..reader("stock", broker) }]));
     }
     kinds
 }

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use cargo_msvc::file_tree::FileTree;
 use cargo_msvc::scaffold::{self, LONGEST_CALLEE};
-use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
+use cargo_msvc::service::{Auth, Broker, Discovery, Protocol, ServiceSpec, Store, Tls};
 use tempfile::TempDir;
 
 #[test]
@@ -51,6 +51,21 @@ fn services_of_all_kinds_live_in_one_workspace() {
     check(workspace("together", &specs).path(), &specs[0]);
 }
 
+/// One that publishes its events and those that read them, for each broker.
+#[test]
+fn services_with_events_pass_their_own_checks() {
+    for &broker in BROKERS {
+        let publisher = ServiceSpec { broker, ..spec("orders") };
+        let specs = [
+            publisher.clone(),
+            ServiceSpec { broker, protocol: Protocol::Grpc, ..spec("inventory") },
+            reader("stock", broker),
+            ServiceSpec { store: Store::None, ..reader("audit", broker) },
+        ];
+        check(workspace(&format!("events-{broker}"), &specs).path(), &publisher);
+    }
+}
+
 /// Names differ in length, and that must not change how the code has to be formatted.
 #[test]
 fn a_name_of_any_length_leaves_the_code_formatted() {
@@ -87,7 +102,18 @@ fn spec(name: &str) -> ServiceSpec {
         tls: Tls::Mesh,
         public: false,
         calls: Vec::new(),
+        broker: Broker::None,
+        consumes: None,
     }
+}
+
+/// Those that services can be generated for.
+const BROKERS: &[Broker] = &[Broker::Nats, Broker::Rabbitmq];
+
+/// A service that reads the events of `orders`.
+fn reader(name: &str, broker: Broker) -> ServiceSpec {
+    let consumes = Some("orders".parse().unwrap());
+    ServiceSpec { protocol: Protocol::Events, port: 9090, auth: Auth::None, broker, consumes, ..spec(name) }
 }
 
 /// A workspace of these services.

@@ -9,7 +9,7 @@ use cargo_metadata::camino::Utf8Path;
 use cargo_msvc::deploy::{self, Target};
 use cargo_msvc::file_tree::FileTree;
 use cargo_msvc::lint::{self, Settings, Tier};
-use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
+use cargo_msvc::service::{Auth, Broker, Discovery, Protocol, ServiceSpec, Store, Tls};
 use cargo_msvc::workspace::{self, Workspace};
 use cargo_msvc::{config, rules, scaffold};
 use tempfile::TempDir;
@@ -45,6 +45,8 @@ fn matrix() -> Vec<[ServiceSpec; 2]> {
                     tls: Tls::ALL[own_tls],
                     public,
                     calls: Vec::new(),
+                    broker: Broker::None,
+                    consumes: None,
                 };
                 let beside = spec("beside", port + 100);
                 let tls = Tls::ALL[called[own_tls] % Tls::ALL.len()];
@@ -52,6 +54,37 @@ fn matrix() -> Vec<[ServiceSpec; 2]> {
                 let beside = ServiceSpec { protocol, store: Store::None, auth: Auth::None, tls, ..beside };
                 let calls = if calls { vec![beside.name.clone()] } else { vec![] };
                 specs.push([ServiceSpec { calls, ..spec(&name, port) }, beside]);
+            }
+        }
+    }
+    specs
+}
+
+/// A service that publishes its events and one that reads them: each broker with each store on both sides.
+fn with_events() -> Vec<[ServiceSpec; 2]> {
+    let stores = [Store::Sqlite, Store::Postgres, Store::Mysql];
+    let [publisher, _] = matrix().swap_remove(0);
+    let mut specs = Vec::new();
+    for broker in [Broker::Nats, Broker::Rabbitmq] {
+        for (turn, store) in stores.into_iter().enumerate() {
+            let protocol = [Protocol::Rest, Protocol::Grpc][turn % 2];
+            let publisher =
+                ServiceSpec { name: "orders".parse().unwrap(), protocol, store, broker, calls: vec![], ..publisher.clone() };
+            for store in stores.into_iter().chain([Store::None]) {
+                let reader = ServiceSpec {
+                    name: "stock".parse().unwrap(),
+                    protocol: Protocol::Events,
+                    port: 9600,
+                    admin_port: 9600,
+                    store,
+                    auth: Auth::None,
+                    tls: Tls::Mesh,
+                    public: false,
+                    discovery: Discovery::Kubernetes,
+                    consumes: Some(publisher.name.clone()),
+                    ..publisher.clone()
+                };
+                specs.push([publisher.clone(), reader]);
             }
         }
     }
@@ -79,7 +112,7 @@ fn each_value_of_an_option_meets_each_of_all_others() {
 
 #[test]
 fn discovery_finds_what_was_generated() {
-    parallel::map(&matrix(), |specs| {
+    parallel::map(&[matrix(), with_events()].concat(), |specs| {
         let root = generated(specs);
         assert_eq!(discovered(&workspace::load(root.path())), sorted(specs));
     });
@@ -104,7 +137,7 @@ fn discovery_needs_no_statement_for_what_the_code_says() {
 
 #[test]
 fn lint_has_nothing_to_say_with_manifests_or_without() {
-    parallel::map(&matrix(), |specs| {
+    parallel::map(&[matrix(), with_events()].concat(), |specs| {
         let root = generated(specs);
         assert_eq!(findings(root.path()), Vec::<String>::new(), "{}", specs[0].name);
         let manifests = manifests(root.path());

@@ -161,6 +161,37 @@ fn a_service_with_a_database_or_a_registry_says_what_to_start() {
     assert!(sandbox.text("other/compose.yaml").contains("image: hashicorp/consul:"));
 }
 
+/// A broker comes with the workspace's compose file; a workspace that is there learns that its own lacks one.
+#[test]
+fn services_with_events_say_what_to_start_and_what_makes_no_sense() {
+    let sandbox = Sandbox::new(&[]);
+    let made = sandbox.run("", &["new", "orders", "--workspace", "shop", "--auth", "none", "--broker", "nats"]).ok();
+    for line in ["docker compose up --detach --wait nats", "ORDERS__BROKER__URL=nats://127.0.0.1:4222 cargo run -p orders"] {
+        assert!(made.stderr.lines().any(|printed| printed.trim() == line), "{line} in\n{}", made.stderr);
+    }
+    assert!(sandbox.text("shop/compose.yaml").contains("image: nats:"));
+    let reader = ["new", "stock", "--protocol", "events", "--consumes", "orders", "--broker", "rabbitmq"];
+    let added = sandbox.run("shop", &reader).ok();
+    assert!(added.stderr.contains("compose.yaml has no `rabbitmq`"), "{}", added.stderr);
+    assert!(added.stderr.contains("the service `stock` on admin port "), "{}", added.stderr);
+    let manifest = sandbox.text("shop/services/stock/Cargo.toml");
+    assert!(manifest.contains("consumes = [\"orders\"]") && !manifest.contains("axum"), "{manifest}");
+
+    for (arguments, help) in [
+        (&["--protocol", "events", "--consumes", "orders"][..], "add --broker nats"),
+        (&["--protocol", "events", "--broker", "nats"], "add --consumes NAME"),
+        (&["--protocol", "events", "--broker", "nats", "--consumes", "audit"], "name the service whose events it reads"),
+        (&["--protocol", "events", "--broker", "nats", "--consumes", "orders", "--public"], "leave it away"),
+        (&["--broker", "nats", "--store", "none"], "give it a --store"),
+        (&["--consumes", "orders"], "--protocol events"),
+    ] {
+        let refused = sandbox.run("shop", &[&["new", "audit"], arguments].concat());
+        assert_eq!(refused.code, Some(2), "{arguments:?}");
+        assert!(refused.stderr.contains(help), "{help} in\n{}", refused.stderr);
+        assert!(!sandbox.path("shop/services/audit").exists());
+    }
+}
+
 #[test]
 fn the_repository_is_made_once_and_nothing_is_committed() {
     let sandbox = Sandbox::new(&[]);

@@ -260,6 +260,8 @@ pub fn generated(store: Store, auth: Auth) -> FileTree {
         tls: Tls::Mesh,
         public: false,
         calls: Vec::new(),
+        broker: cargo_msvc::service::Broker::None,
+        consumes: None,
     };
     scaffold::workspace("shop", &[spec("orders", 8080), spec("billing", 8081)])
 }

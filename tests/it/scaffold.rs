@@ -21,6 +21,8 @@ fn spec(name: &str) -> ServiceSpec {
         tls: Tls::Mesh,
         public: false,
         calls: Vec::new(),
+        broker: cargo_msvc::service::Broker::None,
+        consumes: None,
     }
 }
 

@@ -176,7 +176,9 @@ fn read(
         .or_else(variable_port);
     let parsed =
         |key: &str| knobs.ending_in(key).and_then(|knob| Some(Found { value: knob.value.parse::<u64>().ok()?, at: knob.at }));
-    let drain = parsed("server.drain_ms").map(|found| Found { value: Duration::from_millis(found.value), at: found.at });
+    let drain = parsed("server.drain_ms")
+        .or_else(|| parsed("consumer.drain_ms"))
+        .map(|found| Found { value: Duration::from_millis(found.value), at: found.at });
     let discovery = knobs.get("discovery.kind");
     Service {
         name: package.name.clone(),
@@ -193,6 +195,8 @@ fn read(
         tls: tls(&knobs),
         public: None,
         calls: calls::calls(workspace, reached),
+        broker: None,
+        consumes: Vec::new(),
         liveness: probes.liveness,
         readiness: probes.readiness,
         startup: probes.startup,

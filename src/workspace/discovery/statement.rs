@@ -25,6 +25,8 @@ const KEYS: &[&str] = &[
     "tls",
     "public",
     "calls",
+    "broker",
+    "consumes",
     "liveness",
     "readiness",
     "startup",
@@ -97,6 +99,8 @@ impl<'a> Statement<'a> {
                     result
                 }
                 "calls" => self.names(item, &mut service.calls),
+                "broker" => self.parsed(item, &mut service.broker),
+                "consumes" => self.names(item, &mut service.consumes),
                 "public" => item
                     .as_bool()
                     .map(|value| service.public = Some(Found { value, at: self.at(item) }))

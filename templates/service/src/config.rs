@@ -34,6 +34,15 @@ use chassis::tls::server::ServerTls;
 //% if database
 use chassis_database::server::Database;
 //% endif
+//% if broker != "none"
+use chassis_messaging::outbox::Relaying;
+//% endif
+//% if broker == "nats"
+pub use chassis_nats::{Broker, connect};
+//% endif
+//% if broker == "rabbitmq"
+pub use chassis_rabbitmq::{Broker, connect};
+//% endif
 //% if store == "sqlite"
 use chassis_sqlite::Sqlite;
 //% endif
@@ -74,6 +83,10 @@ pub struct Config {
     //% endif
     //% if store == "sqlite"
     pub store: Sqlite,
+    //% endif
+    //% if broker != "none"
+    pub broker: Broker,
+    pub outbox: Relaying,
     //% endif
     //% if auth == "jwt"
     pub auth: Auth,
@@ -123,6 +136,9 @@ impl Config {
         //% endif
         //% if database
         config.store.check(&config.server)?;
+        //% endif
+        //% if broker != "none"
+        config.outbox.check(&config.server)?;
         //% endif
         //% for callee in calls
         let call = &config.calls.example_callee;

@@ -11,6 +11,9 @@
 //% endif
 //% if store != "none"
 //! - [`store`]: its data, which nobody else touches.
+//% if broker != "none"
+//! - [`outbox`]: what it tells others of that, when they can be told.
+//% endif
 //! - `error`: what a caller learns when the store fails.
 //% endif
 
@@ -25,6 +28,9 @@ mod error;
 #[cfg(test)]
 mod openapi;
 //% endif
+//% if broker != "none"
+pub mod outbox;
+//% endif
 //% if proto
 pub mod proto;
 //% endif
@@ -33,6 +39,10 @@ pub mod routes;
 pub mod store;
 //% endif
 
+//% if broker != "none"
+use std::sync::Arc;
+
+//% endif
 use axum::Router;
 //% if auth == "jwt"
 use axum::middleware::from_fn_with_state;
@@ -43,6 +53,9 @@ use chassis::grpc::server::reflection;
 //% endif
 use chassis::health::Checks;
 use chassis::{Error, Identity, inbound};
+//% if broker != "none"
+use chassis_messaging::outbox::Relay;
+//% endif
 
 pub use config::Config;
 //% if store != "none"
@@ -60,6 +73,35 @@ pub const SERVICE: Identity = Identity {
 pub const OPENAPI: &str = include_str!("../openapi.json");
 
 //% endif
+//% if broker != "none"
+/// Opens what the service needs, and puts its routes behind the chassis's layers. Its events are published from then on;
+/// requests do not wait for that.
+pub async fn start(config: &Config, relay: &Relay) -> Result<(Router, Checks), Error> {
+    //% if database
+    store::bring_up_to_date(&config.store).await?;
+    let store = Store::new(&config.store)?;
+    //% else
+    let store = Store::open(&config.store).await?;
+    //% endif
+    let broker = config::connect(&config.broker, SERVICE.name).await?;
+    relay.start(store.waiting(), Arc::new(broker));
+    let (routes, checks) = build_on(store, config)?;
+    Ok((inbound::protect(routes, &config.server), checks))
+}
+
+/// The routes, not yet behind the chassis's layers, and what must be well for them to answer.
+pub async fn build(config: &Config) -> Result<(Router, Checks), Error> {
+    //% if database
+    let store = Store::new(&config.store)?;
+    //% else
+    let store = Store::open(&config.store).await?;
+    //% endif
+    build_on(store, config)
+}
+
+/// Likewise, with the store given.
+pub fn build_on(store: Store, config: &Config) -> Result<(Router, Checks), Error> {
+//% else
 /// Opens what the service needs, and puts its routes behind the chassis's layers.
 pub async fn start(config: &Config) -> Result<(Router, Checks), Error> {
     //% if database
@@ -71,6 +113,7 @@ pub async fn start(config: &Config) -> Result<(Router, Checks), Error> {
 
 /// The routes, not yet behind the chassis's layers, and what must be well for them to answer.
 pub async fn build(config: &Config) -> Result<(Router, Checks), Error> {
+//% endif
     //% if auth == "jwt"
     let verifier = Verifier::new(&SERVICE, &config.auth)?;
     //% endif
@@ -79,10 +122,12 @@ pub async fn build(config: &Config) -> Result<(Router, Checks), Error> {
     let checks = checks.add("issuer", verifier.check());
     //% endif
     //% if store != "none"
+    //% if broker == "none"
     //% if database
     let store = Store::new(&config.store)?;
     //% else
     let store = Store::open(&config.store).await?;
+    //% endif
     //% endif
     let checks = checks.add("store", store.check());
     //% if protocol == "grpc"

@@ -12,6 +12,9 @@ use chassis::{health, serve, shutdown, telemetry};
 //% else
 use chassis::{health, serve, telemetry};
 //% endif
+//% if broker != "none"
+use chassis_messaging::outbox::Relay;
+//% endif
 
 //% if protocol == "grpc"
 use example_service::proto::OWN;
@@ -54,6 +57,12 @@ async fn run() -> Result<(), chassis::Error> {
     //% if discovery == "eureka"
     let registration = config.eureka.registration()?;
     //% endif
+    //% if broker != "none"
+    let relay = Relay::new(&config.outbox);
+    let start = start(&config, &relay);
+    //% else
+    let start = start(&config);
+    //% endif
     //% if protocol == "grpc"
     let Config { server, http2, .. } = &config;
     let server = grpc::server::listen(server, http2, &config.admin, OWN)?;
@@ -63,19 +72,26 @@ async fn run() -> Result<(), chassis::Error> {
     //% if registry
     let server = server.listed_in(registration, &SERVICE);
     //% endif
-    let server = server.serve(start(&config));
+    let server = server.serve(start);
     //% elif registry
     let server = serve::listen(&config.server, &config.admin)?;
     //% if tls != "mesh"
     let server = server.with_tls(&config.server_tls)?;
     //% endif
     let server = server.listed_in(registration, &SERVICE);
-    let server = server.serve_until(start(&config), shutdown::signal());
+    let server = server.serve_until(start, shutdown::signal());
     //% elif tls == "mesh"
-    let server = serve::serve(&config.server, &config.admin, start(&config));
+    let server = serve::serve(&config.server, &config.admin, start);
     //% else
-    let (tls, start) = (&config.server_tls, start(&config));
+    let tls = &config.server_tls;
     let server = serve::serve_tls(&config.server, tls, &config.admin, start);
     //% endif
+    //% if broker != "none"
+    let served = server.await;
+    // After the last request, which may have written an event.
+    relay.finish().await;
+    served
+    //% else
     server.await
+    //% endif
 }

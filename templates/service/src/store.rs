@@ -18,6 +18,8 @@ use chassis_sqlite::{Sqlite, Step};
 //% endif
 //% if protocol == "rest"
 use serde::{Deserialize, Serialize};
+//% elif broker != "none"
+use serde::Serialize;
 //% endif
 //% if store == "mysql"
 use sqlx::MySqlPool;
@@ -29,6 +31,10 @@ use sqlx::PgPool;
 use sqlx::SqlitePool;
 //% endif
 
+//% if broker != "none"
+use crate::outbox::{self, Waiting};
+
+//% endif
 pub const MAX_NAME: usize = 100;
 pub const MAX_QUANTITY: u32 = 1_000_000;
 //% if protocol == "rest"
@@ -36,7 +42,14 @@ pub const MAX_QUANTITY: u32 = 1_000_000;
 const NAME: &str = r"^[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 //% endif
 
+//% if broker == "none"
 const SCHEMA: &[Step] = &[(1, "items", include_str!("../migrations/0001_items.sql"))];
+//% else
+const SCHEMA: &[Step] = &[
+    (1, "items", include_str!("../migrations/0001_items.sql")),
+    (2, "outbox", include_str!("../migrations/0002_outbox.sql")),
+];
+//% endif
 
 #[derive(Clone)]
 pub struct Store {
@@ -54,6 +67,8 @@ pub struct Store {
 //% if protocol == "rest"
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+//% elif broker != "none"
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 //% else
 #[derive(Clone, Debug, PartialEq, Eq)]
 //% endif
@@ -63,6 +78,14 @@ pub struct Item {
     pub quantity: u32,
 }
 
+//% if broker != "none"
+/// What is said of an item that is there no more.
+#[derive(Serialize)]
+struct Removed {
+    id: i64,
+}
+
+//% endif
 /// An item before it is stored.
 //% if protocol == "rest"
 #[derive(Clone, Debug, Deserialize)]
@@ -160,37 +183,86 @@ impl Store {
         chassis_sqlite::check(self.pool.clone())
     }
     //% endif
+    //% if broker != "none"
+
+    /// The events that are not published yet.
+    pub fn waiting(&self) -> Waiting {
+        Waiting::new(self.pool.clone())
+    }
+    //% endif
 
     //% if store == "mysql"
     pub async fn create(&self, draft: &Draft) -> Result<Item, StoreError> {
+        //% if broker != "none"
+        let mut transaction = self.pool.begin().await?;
+        //% endif
         let created = sqlx::query("INSERT INTO items (name, quantity) VALUES (?, ?)")
             .bind(&draft.name)
             .bind(draft.quantity)
+            //% if broker == "none"
             .execute(&self.pool)
+            //% else
+            .execute(&mut *transaction)
+            //% endif
             .await?;
+        //% if broker == "none"
         Ok(draft.stored_as(created.last_insert_id().cast_signed()))
+        //% else
+        let item = draft.stored_as(created.last_insert_id().cast_signed());
+        outbox::write(&mut transaction, "items.created", item.id, &item).await?;
+        transaction.commit().await?;
+        Ok(item)
+        //% endif
     }
     //% endif
     //% if store == "postgres"
     pub async fn create(&self, draft: &Draft) -> Result<Item, StoreError> {
+        //% if broker != "none"
+        let mut transaction = self.pool.begin().await?;
+        //% endif
         let insert = "INSERT INTO items (name, quantity) VALUES ($1, $2) RETURNING id";
         let id = sqlx::query_scalar(insert)
             .bind(&draft.name)
             .bind(draft.quantity.cast_signed())
+            //% if broker == "none"
             .fetch_one(&self.pool)
+            //% else
+            .fetch_one(&mut *transaction)
+            //% endif
             .await?;
+        //% if broker == "none"
         Ok(draft.stored_as(id))
+        //% else
+        let item = draft.stored_as(id);
+        outbox::write(&mut transaction, "items.created", item.id, &item).await?;
+        transaction.commit().await?;
+        Ok(item)
+        //% endif
     }
     //% endif
     //% if store == "sqlite"
     // No `RETURNING`: its row comes before the commit, and a commit that fails after it goes unnoticed.
     pub async fn create(&self, draft: &Draft) -> Result<Item, StoreError> {
+        //% if broker != "none"
+        let mut transaction = self.pool.begin().await?;
+        //% endif
         let created = sqlx::query("INSERT INTO items (name, quantity) VALUES (?, ?)")
             .bind(&draft.name)
             .bind(draft.quantity)
+            //% if broker == "none"
             .execute(&self.pool)
+            //% else
+            .execute(&mut *transaction)
+            //% endif
             .await?;
+        //% if broker == "none"
         Ok(draft.stored_as(created.last_insert_rowid()))
+        //% else
+        let item = draft.stored_as(created.last_insert_rowid());
+        outbox::write(&mut transaction, "items.created", item.id, &item).await?;
+        transaction.commit().await?;
+        Ok(item)
+        //% endif
     }
     //% endif
 
@@ -230,42 +302,81 @@ impl Store {
     }
 
     pub async fn replace(&self, id: i64, draft: &Draft) -> Result<Item, StoreError> {
+        //% if broker != "none"
+        let mut transaction = self.pool.begin().await?;
+        //% endif
         //% if store == "postgres"
         let replaced = sqlx::query("UPDATE items SET name = $1, quantity = $2 WHERE id = $3")
             .bind(&draft.name)
             .bind(draft.quantity.cast_signed())
             .bind(id)
+            //% if broker == "none"
             .execute(&self.pool)
+            //% else
+            .execute(&mut *transaction)
+            //% endif
             .await?;
         //% else
         let replaced = sqlx::query("UPDATE items SET name = ?, quantity = ? WHERE id = ?")
             .bind(&draft.name)
             .bind(draft.quantity)
             .bind(id)
+            //% if broker == "none"
             .execute(&self.pool)
+            //% else
+            .execute(&mut *transaction)
+            //% endif
             .await?;
         //% endif
         match replaced.rows_affected() {
             0 => Err(StoreError::NotFound),
+            //% if broker == "none"
             _ => Ok(draft.stored_as(id)),
+            //% else
+            _ => {
+                let item = draft.stored_as(id);
+                outbox::write(&mut transaction, "items.replaced", id, &item).await?;
+                transaction.commit().await?;
+                Ok(item)
+            }
+            //% endif
         }
     }
 
     pub async fn remove(&self, id: i64) -> Result<(), StoreError> {
+        //% if broker != "none"
+        let mut transaction = self.pool.begin().await?;
+        //% endif
         //% if store == "postgres"
         let removed = sqlx::query("DELETE FROM items WHERE id = $1")
             .bind(id)
+            //% if broker == "none"
             .execute(&self.pool)
+            //% else
+            .execute(&mut *transaction)
+            //% endif
             .await?;
         //% else
         let removed = sqlx::query("DELETE FROM items WHERE id = ?")
             .bind(id)
+            //% if broker == "none"
             .execute(&self.pool)
+            //% else
+            .execute(&mut *transaction)
+            //% endif
             .await?;
         //% endif
         match removed.rows_affected() {
             0 => Err(StoreError::NotFound),
+            //% if broker == "none"
             _ => Ok(()),
+            //% else
+            _ => {
+                outbox::write(&mut transaction, "items.removed", id, &Removed { id }).await?;
+                transaction.commit().await?;
+                Ok(())
+            }
+            //% endif
         }
     }
 }

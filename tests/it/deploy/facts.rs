@@ -69,6 +69,8 @@ pub fn service(name: &str) -> Service {
         tls: None,
         public: None,
         calls: Vec::new(),
+        broker: None,
+        consumes: Vec::new(),
         liveness: found("/livez".into()),
         readiness: found("/readyz".into()),
         startup: found("/startupz".into()),

@@ -1,0 +1,24 @@
+//! Configuration, telemetry, the service, work.
+
+use std::process::ExitCode;
+
+use chassis::{health, telemetry, worker};
+
+use example_service::{Config, SERVICE, start};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    chassis::exit_code(run().await)
+}
+
+async fn run() -> Result<(), chassis::Error> {
+    let config = Config::load()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => {}
+        ["healthcheck"] => return health::probe(&config.admin).await,
+        _ => return Err("usage: [healthcheck]".into()),
+    }
+    telemetry::init(&SERVICE, &config.log)?;
+    worker::work(&config.admin, start(&config)).await
+}
