@@ -1,0 +1,125 @@
+"""Message brokers from the distribution's packages, each with a folder and ports of its own, on the loopback interface."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+
+from engines import apt_install
+from services import free_port
+
+
+class Server:
+    """A broker. What is common to all kinds."""
+
+    def __init__(self, scratch):
+        self.scratch, self.port = scratch, free_port()
+        self.data, self.log = scratch / "broker", scratch / "broker.log"
+        self.process = None
+        apt_install(self.package)
+        self.data.mkdir()
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command(), stdout=log, stderr=log, start_new_session=True, env=self.environment())
+        began = time.monotonic()
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() - began > 180:
+                raise AssertionError(f"the broker does not start: {self.log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.05)
+
+    def kill(self):
+        """At once, with all its processes."""
+        if self.process and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(30)
+
+    def restart(self, pause):
+        """Is gone for so long, then back with what it had on its disk."""
+        self.kill()
+        time.sleep(pause)
+        self.start()
+
+    def environment(self):
+        return dict(os.environ)
+
+    def close(self):
+        self.kill()
+
+
+class Nats(Server):
+    option, package = "nats", "nats-server"
+
+    def __init__(self, scratch):
+        super().__init__(scratch)
+        self.monitor = free_port()
+
+    def settings(self):
+        return {"BROKER__URL": f"nats://127.0.0.1:{self.port}"}
+
+    def command(self):
+        return ["nats-server", "-a", "127.0.0.1", "-p", str(self.port), "-m", str(self.monitor), "-js", "-sd", str(self.data)]
+
+    def asked(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor}{path}", timeout=2) as answer:
+            return json.load(answer)
+
+    def answers(self):
+        try:
+            return self.asked("/healthz")["status"] == "ok"
+        except OSError:
+            return False
+
+    def waiting(self, name):
+        """Messages in a stream."""
+        [account] = self.asked("/jsz?accounts=true&streams=true")["account_details"]
+        return {stream["name"]: stream["state"]["messages"] for stream in account["stream_detail"]}.get(name, 0)
+
+
+class RabbitMq(Server):
+    option, package = "rabbitmq", "rabbitmq-server"
+
+    def __init__(self, scratch):
+        super().__init__(scratch)
+        self.distribution, self.names_port = free_port(), free_port()
+        # Erlang's own name server. Left to itself it would outlive the broker.
+        self.names = subprocess.Popen(["epmd", "-port", str(self.names_port), "-address", "127.0.0.1"])
+
+    def settings(self):
+        return {"BROKER__URL": f"amqp://127.0.0.1:{self.port}"}
+
+    def command(self):
+        return ["/usr/lib/rabbitmq/bin/rabbitmq-server"]
+
+    def environment(self):
+        loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
+        return {
+            **os.environ, "HOME": str(self.scratch), "ERL_EPMD_ADDRESS": "127.0.0.1", "ERL_EPMD_PORT": str(self.names_port),
+            "RABBITMQ_NODENAME": f"broker-{self.port}@localhost", "RABBITMQ_MNESIA_BASE": str(self.data),
+            "RABBITMQ_LOG_BASE": str(self.data), "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port), "RABBITMQ_DIST_PORT": str(self.distribution),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": loopback, "RABBITMQ_CTL_ERL_ARGS": loopback,
+        }
+
+    def control(self, *arguments):
+        command = ["/usr/lib/rabbitmq/bin/rabbitmqctl", "--quiet", "--timeout", "30", *arguments]
+        return subprocess.run(command, env=self.environment(), capture_output=True, text=True)
+
+    def answers(self):
+        with socket.socket() as connection:
+            return connection.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def waiting(self, name):
+        """Messages in a queue."""
+        listed = self.control("list_queues", "name", "messages", "--formatter=json")
+        assert listed.returncode == 0, listed.stdout + listed.stderr
+        return {queue["name"]: queue["messages"] for queue in json.loads(listed.stdout)}.get(name, 0)
+
+    def close(self):
+        super().close()
+        self.names.kill()
+        self.names.wait()
