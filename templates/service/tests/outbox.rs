@@ -1,14 +1,18 @@
 //! What the service tells others of: all that it has done, nothing that it has not, whatever the broker does meanwhile.
 
-mod common;
-
 use std::sync::Arc;
 
 use chassis_messaging::memory::Memory;
 use chassis_messaging::outbox::Relay;
-use common::config;
 
+use example_service::Config;
 use example_service::store::{Draft, Store, StoreError};
+
+fn config() -> Config {
+    let mut config = Config::load().expect("the defaults are valid");
+    config.store.path = ":memory:".to_owned();
+    config
+}
 
 fn tea() -> Draft {
     Draft {
