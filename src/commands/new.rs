@@ -72,7 +72,10 @@ fn callable(args: &New) -> Vec<Callee> {
 pub fn create(args: &New, terminal: Terminal) -> miette::Result<Option<String>> {
     let here = std::env::current_dir().map_err(|error| miette!("cannot tell the current directory: {error}"))?;
     let Some(name) = &args.name else {
-        return Err(miette!(help = "name it: `cargo msvc new orders`; on a terminal it asks for what it needs", "the service has no name"));
+        return Err(miette!(
+            help = "name it: `cargo msvc new orders`; on a terminal it asks for what it needs",
+            "the service has no name"
+        ));
     };
     let name = parse_name(name)?;
     let place = place::find(&here, args.workspace.as_deref(), name.as_str())?;
@@ -194,7 +197,10 @@ fn consumed(name: &ServiceName, args: &New) -> miette::Result<Option<ServiceName
         ("--calls", !args.calls.is_empty()),
         ("--public", args.public),
         ("--tls", args.tls.unwrap_or_default() != NewTls::Mesh),
-        ("--discovery", args.discovery.is_some_and(|discovery| !matches!(discovery, NewDiscovery::Kubernetes | NewDiscovery::Static))),
+        (
+            "--discovery",
+            args.discovery.is_some_and(|discovery| !matches!(discovery, NewDiscovery::Kubernetes | NewDiscovery::Static)),
+        ),
     ];
     match called.into_iter().find_map(|(option, is_given)| is_given.then_some(option)) {
         Some(option) => {

@@ -13,7 +13,7 @@ use miette::miette;
 use signal_hook::consts::SIGINT;
 
 use super::{parse_name, quoted};
-use crate::cli::New;
+use crate::cli::{New, NewBroker, NewProtocol, NewStore};
 use crate::commands::Terminal;
 use crate::scaffold::Callee;
 use crate::service::ServiceName;
@@ -58,10 +58,28 @@ struct Questions<'a> {
 
 impl Questions<'_> {
     fn all(&self, args: &New, known: &[Callee], terminal: Terminal) -> io::Result<Option<New>> {
-        let name = self.name()?;
+        let name = self.name("Name of the service")?;
         let mut filled = New { name: Some(name.clone()), ..args.clone() };
-        filled.protocol = Some(self.choice("How do callers talk to it?", args.protocol)?);
-        filled.store = Some(self.choice("Where does it keep its own data?", args.store)?);
+        let protocol = self.choice("How do callers talk to it?", args.protocol, |_| true)?;
+        filled.protocol = Some(protocol);
+        filled.store = Some(self.choice("Where does it keep its own data?", args.store, |_| true)?);
+        if protocol == NewProtocol::Events {
+            filled.broker = Some(self.choice("What carries the events?", args.broker, |broker| *broker != NewBroker::None)?);
+            if args.consumes.is_none() {
+                filled.consumes = Some(self.name("Name of the service whose events it reads")?);
+            }
+        } else {
+            self.of_one_that_is_called(args, known, &mut filled)?;
+        }
+        terminal.say(format!("\n  {}\n", command_line(&filled)));
+        Ok(self.yes(&format!("Create `{name}`?"), true)?.then_some(filled))
+    }
+
+    /// What only matters where somebody calls it.
+    fn of_one_that_is_called(&self, args: &New, known: &[Callee], filled: &mut New) -> io::Result<()> {
+        if filled.store != Some(NewStore::None) {
+            filled.broker = Some(self.choice("Does it publish its changes as events?", args.broker, |_| true)?);
+        }
         if args.calls.is_empty() {
             filled.calls = self.calls(known)?;
         }
@@ -70,36 +88,43 @@ impl Questions<'_> {
         }
         let stated = args.discovery.is_some() && args.auth.is_some() && args.tls.is_some();
         if !stated && !self.yes("Found by Kubernetes, callers show tokens, plain inside a mesh: is that right?", true)? {
-            filled.discovery = Some(self.choice("How does it find other services?", args.discovery)?);
-            filled.auth = Some(self.choice("How does it know its callers?", args.auth)?);
-            filled.tls = Some(self.choice("How is its traffic encrypted?", args.tls)?);
+            filled.discovery = Some(self.choice("How does it find other services?", args.discovery, |_| true)?);
+            filled.auth = Some(self.choice("How does it know its callers?", args.auth, |_| true)?);
+            filled.tls = Some(self.choice("How is its traffic encrypted?", args.tls, |_| true)?);
         }
-        terminal.say(format!("\n  {}\n", command_line(&filled)));
-        Ok(self.yes(&format!("Create `{name}`?"), true)?.then_some(filled))
+        Ok(())
     }
 
-    fn name(&self) -> io::Result<String> {
-        let valid = |text: &String| parse_name(text).map(drop).map_err(|error| match error.help() {
-            Some(help) => format!("{error}: {help}"),
-            None => error.to_string(),
-        });
-        let input = Input::with_theme(self.theme).with_prompt("Name of the service").validate_with(valid);
+    fn name(&self, question: &str) -> io::Result<String> {
+        let valid = |text: &String| {
+            parse_name(text).map(drop).map_err(|error| match error.help() {
+                Some(help) => format!("{error}: {help}"),
+                None => error.to_string(),
+            })
+        };
+        let input = Input::with_theme(self.theme).with_prompt(question).validate_with(valid);
         Ok(input.interact_text_on(self.screen)?)
     }
 
-    /// One of the values of an option, the default first.
-    fn choice<T: ValueEnum + Default + PartialEq>(&self, question: &str, stated: Option<T>) -> io::Result<T> {
+    /// One of the values of an option that are `offered`; at first the default is marked, else the first.
+    fn choice<T: ValueEnum + Default + PartialEq>(
+        &self,
+        question: &str,
+        stated: Option<T>,
+        offered: impl Fn(&T) -> bool,
+    ) -> io::Result<T> {
         if let Some(stated) = stated {
             return Ok(stated);
         }
-        let shown = T::value_variants().iter().map(|value| {
+        let mut values: Vec<T> = T::value_variants().iter().filter(|value| offered(value)).cloned().collect();
+        let shown = values.iter().map(|value| {
             let value = value.to_possible_value().expect("no value is hidden");
             let help = value.get_help().map(ToString::to_string).unwrap_or_default();
             format!("{:<12}{help}", value.get_name())
         });
-        let default = T::value_variants().iter().position(|value| *value == T::default()).unwrap_or_default();
+        let default = values.iter().position(|value| *value == T::default()).unwrap_or_default();
         let select = Select::with_theme(self.theme).with_prompt(question).items(shown).default(default);
-        Ok(T::value_variants()[select.interact_on(self.screen)?].clone())
+        Ok(values.swap_remove(select.interact_on(self.screen)?))
     }
 
     fn calls(&self, known: &[Callee]) -> io::Result<Vec<String>> {
@@ -133,6 +158,8 @@ fn command_line(args: &New) -> String {
     option("discovery", unusual(args.discovery));
     option("auth", unusual(args.auth));
     option("tls", unusual(args.tls));
+    option("broker", unusual(args.broker));
+    option("consumes", args.consumes.clone());
     option("calls", Some(args.calls.join(",")).filter(|calls| !calls.is_empty()));
     if args.public {
         line += " --public";
@@ -149,7 +176,6 @@ fn unusual<T: ValueEnum + Default + PartialEq>(value: Option<T>) -> Option<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{NewProtocol, NewStore};
 
     #[test]
     fn the_command_line_says_the_same() {
@@ -157,7 +183,8 @@ mod tests {
         let args = New { name: name.clone(), protocol: Some(NewProtocol::default()), ..New::default() };
         assert_eq!(command_line(&args), "cargo msvc new orders");
         let calls = vec!["billing".to_owned(), "stock".to_owned()];
-        let args = New { name, protocol: Some(NewProtocol::Grpc), store: Some(NewStore::None), calls, public: true, ..New::default() };
+        let args =
+            New { name, protocol: Some(NewProtocol::Grpc), store: Some(NewStore::None), calls, public: true, ..New::default() };
         let expected = "cargo msvc new orders --protocol grpc --store none --calls billing,stock --public";
         assert_eq!(command_line(&args), expected);
         let path = Some("my shop".into());
