@@ -15,6 +15,7 @@ HERE = pathlib.Path(__file__).parent
 FIXTURES = HERE.parent / "tests" / "rules"
 # Which target reads a file of that name, first match wins. As src/workspace/walk.rs has it.
 TARGETS = [
+    (r"(^|/)\.cargo/config(\.toml)?$", "cargo-settings"),
     (r"(^|/)Cargo\.toml$", "manifest"),
     (r"(^|/)Cargo\.lock$", "lock"),
     (r"(^|/)rust-toolchain(\.toml)?$", "toolchain"),
@@ -27,6 +28,7 @@ TARGETS = [
     (r"\.ya?ml$", "kubernetes"),
     (r"(^|/)\.env[^/]*$", "env"),
     (r"migrations?/.*\.sql$", "migration"),
+    (r"\.sql$", "query"),
     (r"\.toml$", "toml-settings"),
     (r"\.rs$", "rust"),
 ]

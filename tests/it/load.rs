@@ -57,7 +57,15 @@ fn only_what_belongs_to_the_tree_is_read() {
         ("README.md", ""),
     ]);
     let workspace = load(root.path());
-    let expected = [".env", ".github/workflows/ci.yml", ".gitlab-ci.yml", "Cargo.toml", "src/main.rs", "src/target/mod.rs"];
+    let expected = [
+        ".cargo/config.toml",
+        ".env",
+        ".github/workflows/ci.yml",
+        ".gitlab-ci.yml",
+        "Cargo.toml",
+        "src/main.rs",
+        "src/target/mod.rs",
+    ];
     assert_eq!(paths(&workspace), expected);
     assert_eq!(messages(&workspace.problems), [""; 0]);
     assert_eq!(workspace.ci.len(), 2);
