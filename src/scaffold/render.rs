@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use tera::{Context, Delimiters, Tera};
 
 use super::Callee;
-use crate::service::{Protocol, ServiceName, ServiceSpec, Store, Tls};
+use crate::service::{Broker, Protocol, ServiceName, ServiceSpec, Store, Tls};
 
 /// Marks at the start of a line that make it a tag, and what ends the line.
 const TAG_LINES: &[(&str, &str)] = &[("//%", ""), ("#%", ""), ("--%", ""), ("<!--%", "-->")];
@@ -122,6 +122,15 @@ pub fn replace_all(text: &str, replacements: &[(&str, String)]) -> String {
     tokens.replace_all(text, &texts)
 }
 
+/// Where the compose file has the broker.
+fn broker_url(broker: Broker) -> &'static str {
+    match broker {
+        Broker::Nats => "nats://nats:4222",
+        Broker::Rabbitmq => "amqp://rabbitmq:5672",
+        Broker::Kafka | Broker::None => "",
+    }
+}
+
 fn context(spec: &ServiceSpec) -> Context {
     let mut context = Context::new();
     context.insert("protocol", spec.protocol.as_str());
@@ -135,6 +144,7 @@ fn context(spec: &ServiceSpec) -> Context {
     context.insert("tls", spec.tls.as_str());
     context.insert("public", &spec.public);
     context.insert("broker", spec.broker.as_str());
+    context.insert("broker_url", broker_url(spec.broker));
     context.insert("consumes", &spec.consumes.as_ref().map(ServiceName::as_str));
     context
 }

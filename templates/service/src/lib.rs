@@ -74,34 +74,24 @@ pub const OPENAPI: &str = include_str!("../openapi.json");
 
 //% endif
 //% if broker != "none"
+/// The routes, what must be well for them to answer, and the store whose events are published.
+pub type Built = (Router, Checks, Store);
+
 /// Opens what the service needs, and puts its routes behind the chassis's layers. Its events are published from then on;
 /// requests do not wait for that.
 pub async fn start(config: &Config, relay: &Relay) -> Result<(Router, Checks), Error> {
     //% if database
     store::bring_up_to_date(&config.store).await?;
-    let store = Store::new(&config.store)?;
-    //% else
-    let store = Store::open(&config.store).await?;
     //% endif
+    let (routes, checks, store) = build(config).await?;
     let broker = config::connect(&config.broker, SERVICE.name).await?;
     relay.start(store.waiting(), Arc::new(broker));
-    let (routes, checks) = build_on(store, config)?;
     Ok((inbound::protect(routes, &config.server), checks))
 }
-
-/// The routes, not yet behind the chassis's layers, and what must be well for them to answer.
-pub async fn build(config: &Config) -> Result<(Router, Checks), Error> {
-    //% if database
-    let store = Store::new(&config.store)?;
-    //% else
-    let store = Store::open(&config.store).await?;
-    //% endif
-    build_on(store, config)
-}
-
-/// Likewise, with the store given.
-pub fn build_on(store: Store, config: &Config) -> Result<(Router, Checks), Error> {
 //% else
+/// The routes, and what must be well for them to answer.
+pub type Built = (Router, Checks);
+
 /// Opens what the service needs, and puts its routes behind the chassis's layers.
 pub async fn start(config: &Config) -> Result<(Router, Checks), Error> {
     //% if database
@@ -110,10 +100,10 @@ pub async fn start(config: &Config) -> Result<(Router, Checks), Error> {
     let (routes, checks) = build(config).await?;
     Ok((inbound::protect(routes, &config.server), checks))
 }
-
-/// The routes, not yet behind the chassis's layers, and what must be well for them to answer.
-pub async fn build(config: &Config) -> Result<(Router, Checks), Error> {
 //% endif
+
+/// The same, not yet behind the chassis's layers.
+pub async fn build(config: &Config) -> Result<Built, Error> {
     //% if auth == "jwt"
     let verifier = Verifier::new(&SERVICE, &config.auth)?;
     //% endif
@@ -122,12 +112,13 @@ pub async fn build(config: &Config) -> Result<(Router, Checks), Error> {
     let checks = checks.add("issuer", verifier.check());
     //% endif
     //% if store != "none"
-    //% if broker == "none"
     //% if database
     let store = Store::new(&config.store)?;
     //% else
     let store = Store::open(&config.store).await?;
     //% endif
+    //% if broker != "none"
+    let waiting = store.clone();
     //% endif
     let checks = checks.add("store", store.check());
     //% if protocol == "grpc"
@@ -155,5 +146,10 @@ pub async fn build(config: &Config) -> Result<(Router, Checks), Error> {
     //% else
     let routes = routes.merge(chassis::openapi::router(OPENAPI));
     //% endif
-    Ok((routes, checks))
+    //% if broker != "none"
+    let built = (routes, checks, waiting);
+    //% else
+    let built = (routes, checks);
+    //% endif
+    Ok(built)
 }

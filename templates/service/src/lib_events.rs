@@ -43,15 +43,16 @@ pub async fn start(config: &Config) -> Result<(Job, Checks), Error> {
     //% endif
     let broker = config::connect(&config.broker, SERVICE.name).await?;
     //% if store == "none"
-    Ok(build(config, Arc::new(broker)))
+    let started = build(config, Arc::new(broker));
     //% else
     //% if database
     let store = Store::new(&config.store)?;
     //% else
     let store = Store::open(&config.store).await?;
     //% endif
-    Ok(build(config, Arc::new(broker), store))
+    let started = build(config, Arc::new(broker), store);
     //% endif
+    Ok(started)
 }
 
 /// What reads events and handles them, and what must be well for that.

@@ -87,11 +87,12 @@ async fn run() -> Result<(), chassis::Error> {
     let server = serve::serve_tls(&config.server, tls, &config.admin, start);
     //% endif
     //% if broker != "none"
-    let served = server.await;
-    // After the last request, which may have written an event.
-    relay.finish().await;
-    served
-    //% else
-    server.await
+    let server = async {
+        let served = server.await;
+        // After the last request, which may have written an event.
+        relay.finish().await;
+        served
+    };
     //% endif
+    server.await
 }

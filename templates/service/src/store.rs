@@ -205,14 +205,12 @@ impl Store {
             .execute(&mut *transaction)
             //% endif
             .await?;
-        //% if broker == "none"
-        Ok(draft.stored_as(created.last_insert_id().cast_signed()))
-        //% else
         let item = draft.stored_as(created.last_insert_id().cast_signed());
+        //% if broker != "none"
         outbox::write(&mut transaction, "items.created", item.id, &item).await?;
         transaction.commit().await?;
-        Ok(item)
         //% endif
+        Ok(item)
     }
     //% endif
     //% if store == "postgres"
@@ -230,14 +228,12 @@ impl Store {
             .fetch_one(&mut *transaction)
             //% endif
             .await?;
-        //% if broker == "none"
-        Ok(draft.stored_as(id))
-        //% else
         let item = draft.stored_as(id);
+        //% if broker != "none"
         outbox::write(&mut transaction, "items.created", item.id, &item).await?;
         transaction.commit().await?;
-        Ok(item)
         //% endif
+        Ok(item)
     }
     //% endif
     //% if store == "sqlite"
@@ -255,14 +251,12 @@ impl Store {
             .execute(&mut *transaction)
             //% endif
             .await?;
-        //% if broker == "none"
-        Ok(draft.stored_as(created.last_insert_rowid()))
-        //% else
         let item = draft.stored_as(created.last_insert_rowid());
+        //% if broker != "none"
         outbox::write(&mut transaction, "items.created", item.id, &item).await?;
         transaction.commit().await?;
-        Ok(item)
         //% endif
+        Ok(item)
     }
     //% endif
 

@@ -83,7 +83,7 @@ pub fn config() -> Config {
 
 /// The service's routes and those of a test, behind the chassis's layers.
 pub async fn app(config: &Config, extra: Router) -> Router {
-    let (routes, _) = build(config).await.expect("the service can start");
+    let (routes, ..) = build(config).await.expect("the service can start");
     inbound::protect(routes.merge(extra), &config.server)
 }
 
