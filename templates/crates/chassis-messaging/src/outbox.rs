@@ -2,7 +2,7 @@
 //! there. A crash in between loses nothing; one after the broker's confirmation publishes a message again, under the
 //! same id.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chassis::Error;
@@ -86,19 +86,23 @@ impl Relay {
     pub fn start(&self, outbox: impl Outbox, publisher: Arc<dyn Publisher>) {
         let (relaying, stopping) = (self.relaying.clone(), self.stopping.subscribe());
         let relay = tokio::spawn(relay(outbox, publisher, relaying, stopping));
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(relay);
+        *self.running() = Some(relay);
     }
 
     /// Publishes what is left, in the time that there is.
-    pub async fn finish(self) {
+    pub async fn finish(&self) {
         self.stopping.send_replace(true);
-        let running = self.running.into_inner();
-        if let Some(mut running) = running.unwrap_or_else(PoisonError::into_inner)
+        let running = self.running().take();
+        if let Some(mut running) = running
             && timeout(self.relaying.drain, &mut running).await.is_err()
         {
             tracing::warn!("stopped with messages in the outbox: the next start publishes them");
             running.abort();
         }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
