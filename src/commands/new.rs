@@ -343,7 +343,7 @@ fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
         lines.push((format!("cargo msvc new {missing}"), "add a service that it calls"));
     }
     if *tls != Tls::Mesh || planned.callees.all.iter().any(|callee| callee.tls != Tls::Mesh) {
-        let make = format!("sh {}/chassis/dev-certificates.sh {name}", crates::DIRECTORY);
+        let make = format!("sh {}/chassis-tls/dev-certificates.sh {name}", crates::DIRECTORY);
         lines.push((make, "make its certificate for local use"));
     }
     let variable = |key: &str| format!("{}__{key}", name.env_prefix());

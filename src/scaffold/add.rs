@@ -18,8 +18,11 @@ use super::{Callee, crates, every_package, lock_file, lock_with_service};
 use crate::file_tree::FileTree;
 use crate::service::{Broker, Discovery, Protocol, ServiceName, ServiceSpec};
 
-/// How the one crate described itself that held all of today's.
-const OLD_CHASSIS: &str = "The microservice chassis: what every service of this workspace needs and none is about";
+/// How the crate described itself that held what are several today.
+const OLD_CHASSIS: [&str; 2] = [
+    "The microservice chassis: what every service of this workspace needs and none is about",
+    "The microservice chassis: what every service of this workspace is built on, and none is about",
+];
 
 /// The member of a generated root manifest that finds services.
 const SERVICES_GLOB: &str = "services/*";
@@ -194,7 +197,7 @@ fn known_crate(name: &'static str, member: &Member) -> Result<Utf8PathBuf, AddEr
     let described = description(&crates::manifest(name));
     match &member.description {
         there if there.is_some() && *there == described => Ok(member.directory.clone()),
-        Some(there) if there == OLD_CHASSIS => Err(AddError::OldChassis(shown(&member.directory))),
+        Some(there) if OLD_CHASSIS.contains(&there.as_str()) => Err(AddError::OldChassis(shown(&member.directory))),
         _ => Err(AddError::OtherCrate { name, directory: shown(&member.directory) }),
     }
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use tera::{Context, Delimiters, Tera};
 
 use super::Callee;
-use crate::service::{Broker, Protocol, ServiceName, ServiceSpec, Store, Tls};
+use crate::service::{Auth, Broker, Discovery, Protocol, ServiceName, ServiceSpec, Store, Tls};
 
 /// Marks at the start of a line that make it a tag, and what ends the line.
 const TAG_LINES: &[(&str, &str)] = &[("//%", ""), ("#%", ""), ("--%", ""), ("<!--%", "-->")];
@@ -62,12 +62,19 @@ pub fn render(path: &str, template: &str, spec: &ServiceSpec, callees: &[Callee]
         context.insert(name, &speaking.map(names).collect::<Vec<_>>());
     }
     context.insert("tokens", &callees.iter().any(|callee| callee.protected));
-    context.insert("client_tls", &callees.iter().any(|callee| callee.tls != Tls::Mesh));
+    let client_tls = callees.iter().any(|callee| callee.tls != Tls::Mesh);
+    context.insert("client_tls", &client_tls);
+    context.insert("https", &(client_tls || speaks_https(spec)));
     context.insert("client_certificate", &callees.iter().any(|callee| callee.tls == Tls::Mtls));
     if let Some(callee) = callee {
         context.insert("callee", &names(callee));
     }
     tera.render(path, &context).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Whether it asks an issuer or a registry that may be behind TLS, or speaks TLS itself.
+fn speaks_https(spec: &ServiceSpec) -> bool {
+    spec.auth == Auth::Jwt || spec.tls != Tls::Mesh || spec.discovery == Discovery::Eureka
 }
 
 /// Whether code is made of `.proto` files: the service's own, or those of what it calls.

@@ -9,7 +9,7 @@ from load import Connection, closed_loop
 from scenarios import expect
 from services import ROOT, Service
 
-SCRIPT = ROOT / "templates/crates/chassis/dev-certificates.sh"
+SCRIPT = ROOT / "templates/crates/chassis-tls/dev-certificates.sh"
 # How often services look for new certificates, in this test.
 RELOAD_MS = 100
 

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cargo_lock::{Lockfile, Package};
+use cargo_msvc::file_tree::FileTree;
 use cargo_msvc::scaffold::{self, crates};
 use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
 use tempfile::TempDir;
@@ -30,11 +31,13 @@ fn kinds() -> Vec<Vec<ServiceSpec>> {
             kinds.push(vec![ServiceSpec { calls, ..bare(protocol) }, called(other, tls)]);
         }
         for (turn, store) in stores.into_iter().enumerate() {
-            let discovery = Discovery::ALL[turn % Discovery::ALL.len()];
-            let calls = vec!["stock".parse().unwrap()];
-            let together = ServiceSpec { store, discovery, tls: Tls::Mtls, calls, ..bare(protocol) };
-            let jwt = ServiceSpec { auth: Auth::Jwt, ..together };
-            kinds.push(vec![jwt, called(Protocol::Rest, Tls::Mesh)]);
+            for step in 0..2 {
+                let discovery = Discovery::ALL[(turn + step) % Discovery::ALL.len()];
+                let calls = vec!["stock".parse().unwrap()];
+                let together = ServiceSpec { store, discovery, tls: Tls::Mtls, calls, ..bare(protocol) };
+                let jwt = ServiceSpec { auth: Auth::Jwt, ..together };
+                kinds.push(vec![jwt, called(Protocol::Rest, Tls::Mesh)]);
+            }
         }
     }
     for &broker in BROKERS {
@@ -66,8 +69,9 @@ fn bless() {
     full.packages.retain(|package| package.source.is_some() || crates::all().contains(package.name.as_str()));
     let full = full.to_string();
     fs::write(templates.join("Cargo.lock"), &full).unwrap();
-    let resolved: Vec<_> = kinds().iter().map(|specs| resolved(specs, &full)).collect();
-    fs::write(templates.join("optional.toml"), optional(&resolved)).unwrap();
+    let alone: Vec<_> = crates::all().into_iter().map(|name| (name, alone(name, whole.path(), &full))).collect();
+    let kinds: Vec<_> = kinds().iter().map(|specs| resolved(specs, &full)).collect();
+    fs::write(templates.join("optional.toml"), optional(&alone, &kinds)).unwrap();
 }
 
 /// A workspace of services of every kind and of all crates, as Cargo locks it when it begins with a known lock.
@@ -86,39 +90,55 @@ fn with_every_crate(known: &Path) -> TempDir {
     root
 }
 
-/// The crates of a workspace, and what Cargo locks for it.
-type Resolved = (BTreeSet<&'static str>, Vec<Package>);
+/// What Cargo locks for a crate with those that it names, and nothing else. `whole` is a workspace of all.
+fn alone(name: &str, whole: &Path, known: &str) -> Vec<Package> {
+    let mut tree = FileTree::default();
+    let manifest = fs::read_to_string(whole.join("Cargo.toml")).unwrap();
+    tree.create("Cargo.toml", manifest.replace(r#", "services/*""#, ""));
+    tree.create("Cargo.lock", known);
+    for name in crates::needed_by([crates::manifest(name).as_str()]).into_iter().chain([name]) {
+        tree.extend_at(format!("crates/{name}").as_str().into(), crates::files(name));
+    }
+    locked(&tree)
+}
 
-fn resolved(specs: &[ServiceSpec], known: &str) -> Resolved {
+/// What Cargo locks for services.
+fn resolved(specs: &[ServiceSpec], known: &str) -> Vec<Package> {
     let mut tree = scaffold::unlocked_workspace("locked", specs);
     tree.create("Cargo.lock", known);
-    let root = written(&tree);
+    locked(&tree)
+}
+
+fn locked(tree: &FileTree) -> Vec<Package> {
+    let root = written(tree);
     cargo(root.path(), &["metadata", "--format-version=1"]);
     let lock: Lockfile = lock(root.path()).parse().unwrap();
-    let there = crates::all().into_iter().filter(|name| lock.packages.iter().any(|package| package.name.as_str() == *name));
-    (there.collect(), lock.packages)
+    lock.packages
 }
 
 /// Which dependencies of packages are not always there, and which crates ask for them.
-fn optional(all: &[Resolved]) -> String {
-    let mut edges: BTreeMap<(&str, &str), Vec<(&BTreeSet<&'static str>, bool)>> = BTreeMap::new();
+fn optional(alone: &[(&str, Vec<Package>)], kinds: &[Vec<Package>]) -> String {
     let names = |package: &'_ Package| package.dependencies.iter().map(|to| to.name.as_str().to_owned()).collect::<BTreeSet<_>>();
-    let packages = || all.iter().flat_map(|(there, packages)| packages.iter().map(move |package| (there, package)));
-    let known: Vec<_> = packages().flat_map(|(_, from)| from.dependencies.iter().map(move |to| (from, to))).collect();
-    for (there, package) in packages().filter(|(_, package)| package.source.is_some()) {
+    let of_registry = |package: &&Package| package.source.is_some();
+    let all = || alone.iter().map(|(_, packages)| packages).chain(kinds).flatten().filter(of_registry);
+    let mut known: BTreeMap<(&str, String), BTreeSet<String>> = BTreeMap::new();
+    for package in all() {
+        let key = (package.name.as_str(), package.version.to_string());
+        known.entry(key).or_default().extend(names(package));
+    }
+    let mut edges = BTreeSet::new();
+    for package in all() {
         let has = names(package);
-        let of_it = known.iter().filter(|(from, _)| from.name == package.name && from.version == package.version);
-        let wanted: BTreeSet<&str> = of_it.map(|(_, to)| to.name.as_str()).collect();
-        for to in wanted {
-            edges.entry((package.name.as_str(), to)).or_default().push((there, has.contains(to)));
-        }
+        let wanted = &known[&(package.name.as_str(), package.version.to_string())];
+        let missing = wanted.iter().filter(|to| !has.contains(*to));
+        edges.extend(missing.map(|to| (package.name.as_str(), to.as_str())));
     }
     let mut text = String::from("# Written by `BLESS=1 cargo test --test generated lock`.\n");
     let mut section = "";
-    for ((from, to), seen) in edges.into_iter().filter(|(_, seen)| seen.iter().any(|(_, has)| !has)) {
-        let always = |name: &&str| seen.iter().all(|(there, has)| *has || !there.contains(name));
-        let met = |name: &&str| seen.iter().any(|(there, _)| there.contains(name));
-        let asking: BTreeSet<&str> = crates::all().into_iter().filter(always).filter(met).collect();
+    for (from, to) in edges {
+        let has = |package: &Package| package.name.as_str() == from && names(package).contains(to);
+        let asking: BTreeSet<&str> =
+            alone.iter().filter(|(_, packages)| packages.iter().any(has)).map(|(name, _)| *name).collect();
         // Who asks by way of another that asks need not be named.
         let directly = |name: &&&str| {
             let by_way_of = crates::needed_by([crates::manifest(name).as_str()]);

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "faults"))
 
 from services import ROOT, TARGET, Service  # noqa: E402
 
-CERTIFICATES = ROOT / "templates/crates/chassis/dev-certificates.sh"
+CERTIFICATES = ROOT / "templates/crates/chassis-tls/dev-certificates.sh"
 # In this order: a service is made after those that it calls.
 SHOP = [
     ("stock", "--protocol grpc"),

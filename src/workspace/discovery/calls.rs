@@ -8,10 +8,9 @@ use crate::workspace::reach::Reach;
 use crate::workspace::service::Found;
 use crate::workspace::values::constant_text;
 
-/// The chassis's stack around one called service, which is named when it is made.
-const CRATE: &str = "chassis";
-const STACK: &str = "Dependency";
-const MAKERS: &[&str] = &["grpc", "grpc_over_tls", "new", "over_tls"];
+/// The chassis's stacks around one called service, which is named when it is made: their crates and types.
+const STACKS: &[(&str, &str)] = &[("chassis-grpc-client", "Channel"), ("chassis-outbound", "Dependency")];
+const MAKERS: &[&str] = &["new", "over_tls"];
 
 /// Services whose stack of calls a binary makes, by name.
 pub fn calls(workspace: &Workspace, reached: &Reach) -> Vec<Found<String>> {
@@ -29,6 +28,6 @@ pub fn calls(workspace: &Workspace, reached: &Reach) -> Vec<Found<String>> {
 fn is_stack(workspace: &Workspace, function: FunctionRef) -> bool {
     let owner = workspace.function(function).owner.as_ref();
     let package = |krate: usize| workspace.packages[workspace.names.crates[krate].package].name.as_str();
-    owner.and_then(|owner| owner.last()).is_some_and(|name| &**name == STACK)
-        && workspace.crates_of(function).any(|krate| package(krate) == CRATE)
+    let Some(owner) = owner.and_then(|owner| owner.last()) else { return false };
+    workspace.crates_of(function).any(|krate| STACKS.contains(&(package(krate), &**owner)))
 }

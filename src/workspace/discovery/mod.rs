@@ -37,6 +37,9 @@ use statement::{Declared, Statement};
 /// Where Rocket listens when nothing says otherwise.
 const ROCKET_PORT: u16 = 8000;
 
+/// Where a service lists itself that calls nobody, by the key that says where the registry is.
+const REGISTRIES: &[(&str, Discovery)] = &[("consul.agent", Discovery::Consul), ("eureka.servers", Discovery::Eureka)];
+
 /// What discovery looks up again and again.
 struct Context<'w> {
     workspace: &'w Workspace,
@@ -179,7 +182,10 @@ fn read(
     let drain = parsed("server.drain_ms")
         .or_else(|| parsed("consumer.drain_ms"))
         .map(|found| Found { value: Duration::from_millis(found.value), at: found.at });
-    let discovery = knobs.get("discovery.kind");
+    let discovery = knobs
+        .get("discovery.kind")
+        .and_then(|knob| Some(Found { value: knob.value.parse::<Discovery>().ok()?, at: knob.at }))
+        .or_else(|| REGISTRIES.iter().find_map(|(key, value)| Some(Found { value: *value, at: knobs.get(key)?.at })));
     Service {
         name: package.name.clone(),
         package: index,
@@ -190,7 +196,7 @@ fn read(
         port,
         admin_port: number("admin.port"),
         store: stores::store(workspace, index, reached),
-        discovery: discovery.and_then(|knob| Some(Found { value: knob.value.parse::<Discovery>().ok()?, at: knob.at })),
+        discovery,
         auth: verifies_tokens(workspace, reached),
         tls: tls(&knobs),
         public: None,

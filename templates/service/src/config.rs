@@ -4,35 +4,24 @@
 use std::path::PathBuf;
 
 //% endif
-//% if auth == "jwt"
-use chassis::auth::Auth;
-//% endif
 use chassis::config::{Admin, ConfigError, Log, Server};
+//% if auth == "jwt"
+use chassis_auth::Auth;
+//% endif
 //% if discovery == "consul"
-use chassis::consul::Consul;
-//% endif
-//% if registry
-use chassis::discovery::{Discovery, Registry};
-//% else
-use chassis::discovery::Discovery;
-//% endif
-//% if discovery == "eureka"
-use chassis::eureka::Eureka;
-//% endif
-//% if protocol == "grpc"
-use chassis::grpc::server::Http2;
-//% endif
-//% if calls
-use chassis::outbound::Outbound;
-//% endif
-//% if client_tls
-use chassis::tls::client::ClientTls;
-//% endif
-//% if tls != "mesh"
-use chassis::tls::server::ServerTls;
+use chassis_consul::Consul;
 //% endif
 //% if database
 use chassis_database::server::Database;
+//% endif
+//% if calls
+use chassis_discovery::Discovery;
+//% endif
+//% if discovery == "eureka"
+use chassis_eureka::Eureka;
+//% endif
+//% if protocol == "grpc"
+use chassis_grpc_server::Http2;
 //% endif
 //% if broker != "none"
 use chassis_messaging::outbox::Relaying;
@@ -40,11 +29,20 @@ use chassis_messaging::outbox::Relaying;
 //% if broker == "nats"
 pub use chassis_nats::{Broker, connect};
 //% endif
+//% if calls
+use chassis_outbound::Outbound;
+//% endif
 //% if broker == "rabbitmq"
 pub use chassis_rabbitmq::{Broker, connect};
 //% endif
 //% if store == "sqlite"
 use chassis_sqlite::Sqlite;
+//% endif
+//% if client_tls
+use chassis_tls::client::ClientTls;
+//% endif
+//% if tls != "mesh"
+use chassis_tls::server::ServerTls;
 //% endif
 use serde::Deserialize;
 
@@ -62,7 +60,9 @@ pub struct Config {
     //% endif
     pub admin: Admin,
     pub log: Log,
+    //% if calls
     pub discovery: Discovery,
+    //% endif
     //% if discovery == "consul"
     pub consul: Consul,
     //% endif
@@ -119,16 +119,16 @@ pub struct Tokens {
 //% endif
 impl Config {
     pub fn load() -> Result<Self, ConfigError> {
-        //% if registry
+        //% if registry and calls
         let mut config: Self = chassis::config::load(&crate::SERVICE, DEFAULTS)?;
         //% else
         let config: Self = chassis::config::load(&crate::SERVICE, DEFAULTS)?;
         //% endif
-        //% if discovery == "consul"
-        config.discovery.registry = Registry::Consul(config.consul.clone());
+        //% if calls and discovery == "consul"
+        config.discovery.set_registry(config.consul.clone());
         //% endif
-        //% if discovery == "eureka"
-        config.discovery.registry = Registry::Eureka(config.eureka.clone());
+        //% if calls and discovery == "eureka"
+        config.discovery.set_registry(config.eureka.clone());
         //% endif
         config.server.check()?;
         //% if protocol == "grpc"

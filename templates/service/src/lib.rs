@@ -46,13 +46,17 @@ use std::sync::Arc;
 use axum::Router;
 //% if auth == "jwt"
 use axum::middleware::from_fn_with_state;
-use chassis::auth::{self, Verifier};
-//% endif
-//% if protocol == "grpc"
-use chassis::grpc::server::reflection;
 //% endif
 use chassis::health::Checks;
-use chassis::{Error, Identity, inbound};
+use chassis::{Error, Identity};
+//% if auth == "jwt"
+use chassis_auth::{self as auth, Verifier};
+//% endif
+//% if protocol == "grpc"
+use chassis_grpc_server::{protect, reflection};
+//% else
+use chassis_inbound::protect;
+//% endif
 //% if broker != "none"
 use chassis_messaging::outbox::Relay;
 //% endif
@@ -86,7 +90,7 @@ pub async fn start(config: &Config, relay: &Relay) -> Result<(Router, Checks), E
     let (routes, checks, store) = build(config).await?;
     let broker = config::connect(&config.broker, SERVICE.name).await?;
     relay.start(store.waiting(), Arc::new(broker));
-    Ok((inbound::protect(routes, &config.server), checks))
+    Ok((protect(routes, &config.server), checks))
 }
 //% else
 /// The routes, and what must be well for them to answer.
@@ -98,7 +102,7 @@ pub async fn start(config: &Config) -> Result<(Router, Checks), Error> {
     store::bring_up_to_date(&config.store).await?;
     //% endif
     let (routes, checks) = build(config).await?;
-    Ok((inbound::protect(routes, &config.server), checks))
+    Ok((protect(routes, &config.server), checks))
 }
 //% endif
 
@@ -144,7 +148,7 @@ pub async fn build(config: &Config) -> Result<Built, Error> {
     //% if protocol == "grpc"
     let routes = routes.merge(reflection(proto::OWN)?);
     //% else
-    let routes = routes.merge(chassis::openapi::router(OPENAPI));
+    let routes = routes.merge(chassis_rest::openapi::router(OPENAPI));
     //% endif
     //% if broker != "none"
     let built = (routes, checks, waiting);

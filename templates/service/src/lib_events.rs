@@ -15,11 +15,11 @@ pub mod store;
 use std::sync::Arc;
 
 use chassis::health::Checks;
-use chassis::worker::Job;
 use chassis::{Error, Identity};
 use chassis_messaging::broker::Subscriber;
 use chassis_messaging::consumer::Consumer;
 use chassis_messaging::names::Reader;
+use chassis_messaging::worker::Job;
 
 pub use config::Config;
 use handler::Events;

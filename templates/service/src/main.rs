@@ -2,18 +2,28 @@
 
 use std::process::ExitCode;
 
+//% if protocol == "grpc"
+use chassis::health;
+//% else
+use chassis::{health, serve};
+//% endif
 //% if auth == "jwt"
-use chassis::auth::print_dev_token;
+use chassis_auth::print_dev_token;
 //% endif
 //% if protocol == "grpc"
-use chassis::{grpc, health, telemetry};
-//% elif registry
-use chassis::{health, serve, shutdown, telemetry};
-//% else
-use chassis::{health, serve, telemetry};
+use chassis_grpc_server as grpc;
+//% endif
+//% if not https
+use chassis_http_client::HttpClient;
 //% endif
 //% if broker != "none"
 use chassis_messaging::outbox::Relay;
+//% endif
+//% if registry
+use chassis_registry::Listing;
+//% endif
+//% if tls != "mesh"
+use chassis_tls::server::Acceptor;
 //% endif
 
 //% if protocol == "grpc"
@@ -26,7 +36,7 @@ use example_service::{Config, SERVICE, start};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    chassis::exit_code(run().await)
+    chassis_telemetry::exit_code(run().await)
 }
 
 async fn run() -> Result<(), chassis::Error> {
@@ -50,12 +60,17 @@ async fn run() -> Result<(), chassis::Error> {
         _ => return Err("usage: [healthcheck]".into()),
         //% endif
     }
-    telemetry::init(&SERVICE, &config.log)?;
+    chassis_telemetry::init(&SERVICE, &config.log)?;
+    //% if https
+    chassis_otlp::start(&SERVICE, chassis_https::client)?;
+    //% else
+    chassis_otlp::start(&SERVICE, HttpClient::plain)?;
+    //% endif
     //% if discovery == "consul"
-    let registration = config.consul.registration()?;
+    let listing = Listing::new(&SERVICE, config.consul.registration()?);
     //% endif
     //% if discovery == "eureka"
-    let registration = config.eureka.registration()?;
+    let listing = Listing::new(&SERVICE, config.eureka.registration()?);
     //% endif
     //% if broker != "none"
     let relay = Relay::new(&config.outbox);
@@ -65,27 +80,20 @@ async fn run() -> Result<(), chassis::Error> {
     //% endif
     //% if protocol == "grpc"
     let Config { server, http2, .. } = &config;
-    let server = grpc::server::listen(server, http2, &config.admin, OWN)?;
+    let server = grpc::listen(server, http2, &config.admin, OWN)?;
     //% if tls != "mesh"
-    let server = server.with_tls(&config.server_tls)?;
+    let server = server.with_tls(Acceptor::for_grpc(&config.server_tls)?);
     //% endif
-    //% if registry
-    let server = server.listed_in(registration, &SERVICE);
-    //% endif
-    let server = server.serve(start);
-    //% elif registry
+    //% else
     let server = serve::listen(&config.server, &config.admin)?;
     //% if tls != "mesh"
-    let server = server.with_tls(&config.server_tls)?;
+    let server = server.with_tls(Acceptor::new(&config.server_tls)?);
     //% endif
-    let server = server.listed_in(registration, &SERVICE);
-    let server = server.serve_until(start, shutdown::signal());
-    //% elif tls == "mesh"
-    let server = serve::serve(&config.server, &config.admin, start);
-    //% else
-    let tls = &config.server_tls;
-    let server = serve::serve_tls(&config.server, tls, &config.admin, start);
     //% endif
+    //% if registry
+    let server = server.beside(listing);
+    //% endif
+    let server = server.serve(start);
     //% if broker != "none"
     let server = async {
         let served = server.await;

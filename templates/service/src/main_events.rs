@@ -2,13 +2,15 @@
 
 use std::process::ExitCode;
 
-use chassis::{health, telemetry, worker};
+use chassis::health;
+use chassis_http_client::HttpClient;
+use chassis_messaging::worker;
 
 use example_service::{Config, SERVICE, start};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    chassis::exit_code(run().await)
+    chassis_telemetry::exit_code(run().await)
 }
 
 async fn run() -> Result<(), chassis::Error> {
@@ -19,6 +21,7 @@ async fn run() -> Result<(), chassis::Error> {
         ["healthcheck"] => return health::probe(&config.admin).await,
         _ => return Err("usage: [healthcheck]".into()),
     }
-    telemetry::init(&SERVICE, &config.log)?;
+    chassis_telemetry::init(&SERVICE, &config.log)?;
+    chassis_otlp::start(&SERVICE, HttpClient::plain)?;
     worker::work(&config.admin, start(&config)).await
 }

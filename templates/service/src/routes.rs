@@ -4,13 +4,13 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::routing::{get, post, put};
-//% if auth == "jwt"
-use chassis::auth;
-//% endif
-use chassis::extract::{Json, Path, Query};
 use chassis::problem::Problem;
+//% if auth == "jwt"
+use chassis_auth::scope;
+//% endif
 #[cfg(test)]
 use chassis_openapi::Operation;
+use chassis_rest::extract::{Json, Path, Query};
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Draft, Item, MAX_NAME, MAX_QUANTITY, Store};
@@ -45,8 +45,8 @@ pub fn router(store: Store) -> Router {
         .route("/v1/items", post(create))
         .route("/v1/items/{id}", put(replace).delete(remove));
     //% if auth == "jwt"
-    let reads = reads.route_layer(auth::scope(READ));
-    let writes = writes.route_layer(auth::scope(WRITE));
+    let reads = reads.route_layer(scope(READ));
+    let writes = writes.route_layer(scope(WRITE));
     //% endif
     reads.merge(writes).with_state(store)
 }

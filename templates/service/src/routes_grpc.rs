@@ -1,12 +1,11 @@
 //! `ItemsService`: create, list, get, update, delete.
 
 use axum::Router;
-//% if auth == "jwt"
-use chassis::auth;
-//% endif
 use chassis::config::Server;
-use chassis::grpc::server::methods;
-use chassis::problem::Problem;
+//% if auth == "jwt"
+use chassis_auth::scope;
+//% endif
+use chassis_grpc_server::{methods, status};
 use tonic::{Request, Response, Status};
 
 use crate::proto::v1::items_service_server::{ItemsService, ItemsServiceServer};
@@ -45,8 +44,8 @@ pub fn router(store: Store, limits: &Server) -> Router {
     let reads = methods(&items, &["ListItems", "GetItem"]);
     let writes = methods(&items, &["CreateItem", "UpdateItem", "DeleteItem"]);
     //% if auth == "jwt"
-    let reads = reads.route_layer(auth::scope(READ));
-    let writes = writes.route_layer(auth::scope(WRITE));
+    let reads = reads.route_layer(scope(READ));
+    let writes = writes.route_layer(scope(WRITE));
     //% endif
     reads.merge(writes)
 }
@@ -60,7 +59,7 @@ impl ItemsService for Items {
     async fn create_item(&self, request: Request<CreateItemRequest>) -> Answer<CreateItemResponse> {
         let CreateItemRequest { name, quantity } = request.into_inner();
         let draft = checked(name, quantity)?;
-        let item = self.0.create(&draft).await.map_err(Problem::from)?;
+        let item = self.0.create(&draft).await.map_err(status)?;
         let item = Some(item.into());
         Ok(Response::new(CreateItemResponse { item }))
     }
@@ -85,7 +84,7 @@ impl ItemsService for Items {
                 .map_err(|_| Status::invalid_argument("`page_token` is none of a page"))?,
         };
         // One more than asked for tells whether there is a next page.
-        let items = self.0.list(after, size + 1).await.map_err(Problem::from)?;
+        let items = self.0.list(after, size + 1).await.map_err(status)?;
         let more = items.len() > size as usize;
         let items: Vec<Item> = items
             .into_iter()
@@ -102,7 +101,7 @@ impl ItemsService for Items {
 
     async fn get_item(&self, request: Request<GetItemRequest>) -> Answer<GetItemResponse> {
         let id = request.into_inner().id;
-        let item = self.0.read(id).await.map_err(Problem::from)?;
+        let item = self.0.read(id).await.map_err(status)?;
         let item = Some(item.into());
         Ok(Response::new(GetItemResponse { item }))
     }
@@ -112,14 +111,14 @@ impl ItemsService for Items {
             return Err(Status::invalid_argument("`item` is missing"));
         };
         let draft = checked(name, quantity)?;
-        let item = self.0.replace(id, &draft).await.map_err(Problem::from)?;
+        let item = self.0.replace(id, &draft).await.map_err(status)?;
         let item = Some(item.into());
         Ok(Response::new(UpdateItemResponse { item }))
     }
 
     async fn delete_item(&self, request: Request<DeleteItemRequest>) -> Answer<DeleteItemResponse> {
         let id = request.into_inner().id;
-        self.0.remove(id).await.map_err(Problem::from)?;
+        self.0.remove(id).await.map_err(status)?;
         Ok(Response::new(DeleteItemResponse {}))
     }
 }

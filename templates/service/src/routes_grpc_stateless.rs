@@ -1,11 +1,11 @@
 //! `EchoService`: says again what it is told. Put your own here.
 
 use axum::Router;
-//% if auth == "jwt"
-use chassis::auth;
-//% endif
 use chassis::config::Server;
-use chassis::grpc::server::methods;
+//% if auth == "jwt"
+use chassis_auth::scope;
+//% endif
+use chassis_grpc_server::methods;
 use tonic::{Request, Response, Status};
 
 use crate::proto::v1::echo_service_server::{EchoService, EchoServiceServer};
@@ -35,7 +35,7 @@ pub fn router(limits: &Server) -> Router {
     let echo = echo.max_decoding_message_size(limits.body_limit_bytes);
     let echo = methods(&echo, &["Echo"]);
     //% if auth == "jwt"
-    let echo = echo.route_layer(auth::scope(ECHO));
+    let echo = echo.route_layer(scope(ECHO));
     //% endif
     Router::new().merge(echo)
 }

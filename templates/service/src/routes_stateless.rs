@@ -3,13 +3,13 @@
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
-//% if auth == "jwt"
-use chassis::auth;
-//% endif
-use chassis::extract::Json;
 use chassis::problem::Problem;
+//% if auth == "jwt"
+use chassis_auth::scope;
+//% endif
 #[cfg(test)]
 use chassis_openapi::Operation;
+use chassis_rest::extract::Json;
 use serde::{Deserialize, Serialize};
 
 const MAX_MESSAGE: usize = 1000;
@@ -34,7 +34,7 @@ pub const SCOPES: &[&str] = &[ECHO];
 pub fn router() -> Router {
     let echo = post(echo);
     //% if auth == "jwt"
-    let echo = echo.route_layer(auth::scope(ECHO));
+    let echo = echo.route_layer(scope(ECHO));
     //% endif
     Router::new().route("/v1/echo", echo)
 }

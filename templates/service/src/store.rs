@@ -103,7 +103,7 @@ pub struct Draft {
     pub name: String,
     //% if protocol == "rest"
     #[cfg_attr(test, schemars(range(max = MAX_QUANTITY)))]
-    #[serde(deserialize_with = "chassis::extract::whole")]
+    #[serde(deserialize_with = "chassis_rest::extract::whole")]
     //% endif
     pub quantity: u32,
 }

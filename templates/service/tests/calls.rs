@@ -14,10 +14,10 @@ use axum::http::{Request, Response, StatusCode};
 //% if protocol == "rest"
 use axum::routing::get;
 use axum::{BoxError, Router};
-use chassis::inbound;
-use chassis::outbound::{Answer, CallError, Dependency, Outbound};
 use chassis::problem::Problem;
-use chassis::retry::IDEMPOTENCY_KEY;
+use chassis_inbound::protect;
+use chassis_outbound::retry::IDEMPOTENCY_KEY;
+use chassis_outbound::{Answer, CallError, Dependency, Outbound};
 use common::{assert_problem, config, request, send};
 use serde_json::{Value, json};
 use tokio::time::{Instant, advance, sleep};
@@ -25,9 +25,9 @@ use tower::service_fn;
 //% else
 use axum::routing::post;
 use axum::{BoxError, Router};
-use chassis::inbound;
-use chassis::outbound::{CallError, Dependency, Outbound};
-use chassis::retry::IDEMPOTENCY_KEY;
+use chassis_grpc_server::{protect, status};
+use chassis_outbound::retry::IDEMPOTENCY_KEY;
+use chassis_outbound::{CallError, Dependency, Outbound};
 use common::{config, request, send};
 use tokio::time::{Instant, advance, sleep};
 use tonic::{Code, Status};
@@ -102,7 +102,7 @@ impl Upstream {
             let stale = stale.map(|age| age.as_secs());
             Ok(axum::Json(json!({ "value": value, "stale": stale })))
         });
-        inbound::protect(Router::new().route(PATH, route), &config().server)
+        protect(Router::new().route(PATH, route), &config().server)
     }
     //% else
     /// A service with one method, which passes on how the call to the other one ended.
@@ -111,11 +111,11 @@ impl Upstream {
         let method = post(async move || {
             let status = match dependency.send(read()).await {
                 Ok(_) => Status::ok(""),
-                Err(error) => error.into(),
+                Err(error) => status(error),
             };
             status.into_http::<axum::body::Body>()
         });
-        inbound::protect(Router::new().route(PATH, method), &config().server)
+        protect(Router::new().route(PATH, method), &config().server)
     }
     //% endif
 }

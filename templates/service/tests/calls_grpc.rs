@@ -14,9 +14,13 @@ use axum::Router;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Request, Response};
 use axum::routing::post;
-use chassis::grpc::client::{Channel, answer, in_process, read_only};
-use chassis::outbound::{Answer, CallError, Dependency, Outbound};
-use chassis::{grpc, inbound};
+use chassis_grpc_client::{Channel, Refusal, answer, deadline, in_process, read_only};
+//% if protocol == "grpc"
+use chassis_grpc_server::protect;
+//% else
+use chassis_inbound::protect;
+//% endif
+use chassis_outbound::{Answer, CallError, Outbound};
 use common::config;
 use http_body_util::{BodyExt, Full};
 use tokio::time::{Instant, advance, sleep};
@@ -76,11 +80,11 @@ impl Upstream {
         Ok(response.body(Body::new(body)).unwrap())
     }
 
-    fn dependency(&self, limits: &Outbound) -> Dependency {
+    fn channel(&self, limits: &Outbound) -> Channel {
         let upstream = self.clone();
         let service = service_fn(move |request| upstream.clone().answer(request));
         let callee = in_process(service);
-        Dependency::over_grpc("example-callee", limits, callee)
+        Channel::over("example-callee", limits, callee)
     }
 }
 
@@ -98,10 +102,10 @@ fn without_breaker() -> Outbound {
 
 /// A call by tonic's client.
 async fn ask(
-    dependency: &Dependency,
+    channel: &Channel,
     request: tonic::Request<String>,
 ) -> Result<Answer<String>, CallError> {
-    let mut client = tonic::client::Grpc::new(Channel::new(dependency.clone()));
+    let mut client = tonic::client::Grpc::new(channel.clone());
     client.ready().await.unwrap();
     let path = PathAndQuery::from_static("/test.Called/Ask");
     let codec = tonic_prost::ProstCodec::default();
@@ -126,37 +130,37 @@ fn keyed() -> tonic::Request<String> {
 #[tokio::test(start_paused = true)]
 async fn a_dead_dependency_degrades_to_a_copy_that_says_how_old_it_is() {
     let upstream = Upstream::ending(Code::Ok);
-    let dependency = upstream.dependency(&limits());
-    let fresh = ask(&dependency, read()).await.unwrap();
+    let channel = upstream.channel(&limits());
+    let fresh = ask(&channel, read()).await.unwrap();
     assert_eq!((&*fresh.value, fresh.stale), ("tea", None));
-    assert!(ask(&dependency, write()).await.is_ok());
+    assert!(ask(&channel, write()).await.is_ok());
 
     upstream.now(Code::Internal);
     advance(60 * SECOND).await;
-    let stale = ask(&dependency, read()).await.unwrap();
+    let stale = ask(&channel, read()).await.unwrap();
     assert_eq!((&*stale.value, stale.stale), ("tea", Some(60 * SECOND)));
     // What changes something has no copy.
-    let failed = ask(&dependency, write()).await.unwrap_err();
+    let failed = ask(&channel, write()).await.unwrap_err();
     assert_eq!(failed.to_string(), "answered INTERNAL: as it was told");
     // Another question has another answer.
-    let other = ask(&dependency, read_only("other".to_owned())).await;
+    let other = ask(&channel, read_only("other".to_owned())).await;
     assert!(other.is_err());
 
     advance(limits().stale).await;
-    assert!(ask(&dependency, read()).await.is_err());
+    assert!(ask(&channel, read()).await.is_err());
     upstream.now(Code::Ok);
-    assert_eq!(ask(&dependency, read()).await.unwrap().stale, None);
+    assert_eq!(ask(&channel, read()).await.unwrap().stale, None);
     // The callee knows best: what it denies is not given out any more.
     for code in [Code::NotFound, Code::Internal] {
         upstream.now(code);
-        assert!(ask(&dependency, read()).await.is_err());
+        assert!(ask(&channel, read()).await.is_err());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_what_may_be_repeated_is_tried_again_and_only_after_some_codes() {
     let upstream = Upstream::ending(Code::Ok);
-    let dependency = upstream.dependency(&without_breaker());
+    let channel = upstream.channel(&without_breaker());
     for (request, code, attempts) in [
         (read(), Code::Unavailable, 3),
         (keyed(), Code::Unavailable, 3),
@@ -170,11 +174,11 @@ async fn only_what_may_be_repeated_is_tried_again_and_only_after_some_codes() {
         (read(), Code::Aborted, 1),
     ] {
         upstream.now(code);
-        let failed = ask(&dependency, request).await.unwrap_err();
-        let CallError::Status(status) = failed else {
+        let failed = ask(&channel, request).await.unwrap_err();
+        let CallError::Said { words, .. } = &failed else {
             panic!("{failed}");
         };
-        assert_eq!(status.code(), code);
+        assert_eq!(words.0.downcast_ref::<Refusal>().unwrap().0.code(), code);
         assert_eq!(upstream.reached(), attempts, "{code:?}");
     }
 }
@@ -189,9 +193,9 @@ async fn the_pause_that_the_called_service_asks_for_is_kept() {
             .insert("grpc-retry-pushback-ms", pause);
         Some(status)
     });
-    let dependency = upstream.dependency(&limits());
+    let channel = upstream.channel(&limits());
     let started = Instant::now();
-    assert!(ask(&dependency, read()).await.is_err());
+    assert!(ask(&channel, read()).await.is_err());
     assert_eq!(upstream.reached(), 3);
     assert_eq!(started.elapsed().as_secs(), 2);
 }
@@ -199,24 +203,24 @@ async fn the_pause_that_the_called_service_asks_for_is_kept() {
 #[tokio::test(start_paused = true)]
 async fn the_breaker_opens_for_failures_and_not_for_refusals() {
     let upstream = Upstream::ending(Code::PermissionDenied);
-    let dependency = upstream.dependency(&limits());
+    let channel = upstream.channel(&limits());
     for _ in 0..100 {
-        assert!(ask(&dependency, write()).await.is_err());
+        assert!(ask(&channel, write()).await.is_err());
     }
     assert_eq!(upstream.reached(), 100, "it is well, and says no");
     advance(60 * SECOND).await;
     upstream.now(Code::Unavailable);
     for _ in 0..100 {
-        assert!(ask(&dependency, write()).await.is_err());
+        assert!(ask(&channel, write()).await.is_err());
     }
     assert_eq!(upstream.reached(), 20, "then it was left alone");
-    let refused = ask(&dependency, write()).await;
+    let refused = ask(&channel, write()).await;
     assert!(matches!(refused, Err(CallError::CircuitOpen { .. })));
 
     upstream.now(Code::Ok);
     advance(12 * SECOND).await;
     for _ in 0..100 {
-        assert!(ask(&dependency, write()).await.is_ok());
+        assert!(ask(&channel, write()).await.is_ok());
     }
     assert_eq!(upstream.reached(), 100, "it is closed again");
 }
@@ -224,9 +228,9 @@ async fn the_breaker_opens_for_failures_and_not_for_refusals() {
 #[tokio::test(start_paused = true)]
 async fn a_called_service_that_hangs_costs_no_more_than_its_timeouts() {
     let upstream = Upstream::new(|_| None);
-    let dependency = upstream.dependency(&without_breaker());
+    let channel = upstream.channel(&without_breaker());
     let started = Instant::now();
-    let result = ask(&dependency, read()).await;
+    let result = ask(&channel, read()).await;
     assert!(matches!(result, Err(CallError::TimedOut)));
     assert_eq!(upstream.reached(), 3, "each attempt ended by itself");
     assert!(started.elapsed() < limits().total_timeout);
@@ -235,15 +239,15 @@ async fn a_called_service_that_hangs_costs_no_more_than_its_timeouts() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_called_service_takes_only_its_share_of_callers() {
     let upstream = Upstream::new(|_| None);
-    let dependency = upstream.dependency(&without_breaker());
+    let channel = upstream.channel(&without_breaker());
     let share = limits().max_in_flight;
     for _ in 0..share {
-        let dependency = dependency.clone();
-        tokio::spawn(async move { ask(&dependency, read()).await.is_ok() });
+        let channel = channel.clone();
+        tokio::spawn(async move { ask(&channel, read()).await.is_ok() });
     }
     sleep(SECOND / 10).await;
     assert_eq!(upstream.reached(), share);
-    let refused = ask(&dependency, read()).await;
+    let refused = ask(&channel, read()).await;
     assert!(matches!(refused, Err(CallError::Overloaded)));
 }
 
@@ -255,18 +259,18 @@ async fn each_attempt_has_its_own_span_and_no_more_time_than_its_caller_waits() 
         let seen = seen.clone();
         move |headers| {
             let parent = headers["traceparent"].to_str().unwrap().to_owned();
-            let time = grpc::deadline::given(headers).unwrap();
+            let time = deadline::given(headers).unwrap();
             seen.lock().unwrap().push((parent, time));
             Some(Status::unavailable(""))
         }
     });
-    let dependency = upstream.dependency(&limits());
+    let channel = upstream.channel(&limits());
     let method = post(async move || {
-        _ = ask(&dependency, read()).await;
+        _ = ask(&channel, read()).await;
         Status::ok("").into_http::<axum::body::Body>()
     });
     let app = Router::new().route("/test.PassedOn/Call", method);
-    let app = inbound::protect(app, &config().server);
+    let app = protect(app, &config().server);
     //% if protocol == "grpc"
     let given = [None, Some("900m")];
     //% else
@@ -280,7 +284,7 @@ async fn each_attempt_has_its_own_span_and_no_more_time_than_its_caller_waits() 
         headers.insert("content-type", "application/grpc".parse().unwrap());
         headers.extend(given.map(|given: &str| {
             let given = given.parse().unwrap();
-            (grpc::deadline::GRPC_TIMEOUT, given)
+            (deadline::GRPC_TIMEOUT, given)
         }));
         app.clone().oneshot(call).await.unwrap();
         let most = match given {

@@ -13,9 +13,10 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request};
 use axum::routing::{get, post};
-use chassis::extract::Json;
 use chassis::health::{Checks, Health};
-use chassis::{inbound, metrics, serve};
+use chassis::{metrics, serve};
+use chassis_inbound::protect;
+use chassis_rest::extract::Json;
 use common::{app, assert_problem, config, request, send};
 use http_body_util::channel::Channel;
 use serde_json::Value;
@@ -238,7 +239,7 @@ async fn shutdown_finishes_what_is_in_flight_and_drops_no_connection() {
     let routes = Router::new()
         .route("/held", held)
         .route("/fine", get(async || "fine"));
-    let app = inbound::protect(routes, &config.server);
+    let app = protect(routes, &config.server);
     let checks = Checks::new(&config.admin);
     let listening = serve::listen(&config.server, &config.admin).unwrap();
     let traffic = listening.traffic_address().unwrap();

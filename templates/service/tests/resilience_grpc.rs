@@ -16,9 +16,9 @@ use axum::extract::ConnectInfo;
 use axum::http::Request;
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, post};
-use chassis::grpc::server::{listen, service_names};
 use chassis::health::Checks;
-use chassis::{inbound, metrics};
+use chassis::metrics;
+use chassis_grpc_server::{listen, protect, service_names};
 use common::{app, config, request, send};
 use http_body_util::channel::Channel;
 use http_body_util::{BodyExt, Full};
@@ -226,7 +226,7 @@ async fn shutdown_turns_health_off_finishes_what_is_in_flight_and_sends_the_rest
     let routes = Router::new()
         .route("/test.Held/Call", handler)
         .route("/test.Fine/Call", post(fine));
-    let app = inbound::protect(routes, &config.server);
+    let app = protect(routes, &config.server);
     let checks = Checks::new(&config.admin);
     let listening = listen(&config.server, &config.http2, &config.admin, OWN).unwrap();
     let traffic = listening.traffic_address().unwrap();
@@ -280,7 +280,7 @@ async fn shutdown_turns_health_off_finishes_what_is_in_flight_and_sends_the_rest
 #[tokio::test]
 async fn health_follows_the_dependencies() {
     let config = config();
-    let app = inbound::protect(Router::new(), &config.server);
+    let app = protect(Router::new(), &config.server);
     let well = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let checks = Checks::new(&config.admin).add("broker", {
         let well = well.clone();

@@ -35,7 +35,7 @@ fn a_service_with_a_certificate_is_called_as_one() {
     sandbox.run("", &["new", "stock", "--workspace", "shop", "--tls", "mtls", "--auth", "none", "--quiet"]).ok();
     let made = sandbox.run("shop", &["new", "orders", "--tls", "rustls", "--auth", "none", "--calls", "stock"]).ok();
     for line in [
-        "sh crates/chassis/dev-certificates.sh orders",
+        "sh crates/chassis-tls/dev-certificates.sh orders",
         "ORDERS__DISCOVERY__ADDRESSES__STOCK=https://localhost:8080 cargo run -p orders",
         "curl --cacert certificates/ca.crt https://localhost:8081/v1/items",
     ] {

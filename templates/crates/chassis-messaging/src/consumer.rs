@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chassis::Error;
-use chassis::config::{ConfigError, invalid, millis};
+use chassis::config::{ConfigError, LAST_TELEMETRY, invalid, millis};
 use chassis::health::Outcome;
-use chassis::work::Work;
+use chassis_telemetry::export::{Work, finished};
+use chassis_telemetry::message::{MessageContext, handling};
 use futures_util::FutureExt;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
@@ -103,7 +104,7 @@ impl Consumption {
             let problem = "is shorter than `consumer.handler_timeout_ms`: messages in flight would be given up";
             return Err(invalid("consumer.drain_ms", problem));
         }
-        if self.drain + chassis::otlp::PATIENCE >= self.grace {
+        if self.drain + LAST_TELEMETRY >= self.grace {
             let problem = "does not fit into `consumer.grace_ms`: the process would be killed while it drains";
             return Err(invalid("consumer.drain_ms", problem));
         }
@@ -264,16 +265,19 @@ impl<H: Handler> Task<H> {
                 ("malformed", receipt.put_aside(malformed.problem).await)
             }
             Ok(message) => {
-                let work = Work {
+                let context = Arc::new(MessageContext {
                     trace: message.trace_context(),
                     source: self.source.clone(),
-                    message_id: message.id.clone(),
-                    message_type: message.kind.clone(),
-                };
-                let work = Arc::new(work);
+                    id: message.id.clone(),
+                    kind: message.kind.clone(),
+                });
                 let completed = self.settle(&message, attempt, receipt);
-                let completed = chassis::work::within(work.clone(), completed).await;
-                chassis::otlp::consumed(&work, completed.0, began.elapsed());
+                let completed = handling(context.clone(), completed).await;
+                let outcome = completed.0;
+                finished(context.trace, began.elapsed(), || Work::Message {
+                    message: context.clone(),
+                    outcome,
+                });
                 completed
             }
         };

@@ -6,6 +6,7 @@
 //! - [`broker`]: what a broker's own crate does.
 //! - [`consumer`]: takes messages, so many at once; what fails is tried again later, and in the end put aside.
 //! - [`outbox`]: publishes what the service's own database holds for it.
+//! - [`worker`]: the life of a service that nobody calls.
 //! - [`memory`]: a broker for tests.
 
 pub mod broker;
@@ -15,3 +16,4 @@ pub mod message;
 pub mod metrics;
 pub mod names;
 pub mod outbox;
+pub mod worker;

@@ -1,7 +1,7 @@
 //! What is sent. The body is JSON; all else is in headers, so that what carries messages need not read it.
 
 use axum::http::{HeaderMap, HeaderValue};
-use chassis::trace_context::{TRACEPARENT, TraceContext, hex, long_random};
+use chassis_telemetry::trace_context::{TRACEPARENT, TraceContext, hex, long_random};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

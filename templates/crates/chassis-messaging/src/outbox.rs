@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chassis::Error;
-use chassis::config::{ConfigError, Server, invalid, millis};
+use chassis::config::{ConfigError, LAST_TELEMETRY, Server, invalid, millis};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -47,7 +47,7 @@ impl Relaying {
                 return Err(invalid(key, "must be more than 0"));
             }
         }
-        if server.linger + server.drain + self.drain + chassis::otlp::PATIENCE >= server.grace {
+        if server.linger + server.drain + self.drain + LAST_TELEMETRY >= server.grace {
             let problem = "and `server.drain_ms` do not fit into `server.grace_ms`: the process would be killed while it publishes";
             return Err(invalid("outbox.drain_ms", problem));
         }

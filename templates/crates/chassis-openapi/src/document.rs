@@ -3,8 +3,8 @@
 
 use axum::http::StatusCode;
 use chassis::Identity;
-use chassis::openapi::PATH;
-use chassis::request::MAX_REQUEST_ID;
+use chassis_rest::openapi::PATH;
+use chassis_telemetry::request::MAX_REQUEST_ID;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};

@@ -3,8 +3,8 @@
 
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
-use chassis::extract::{Json, Path, Query};
 use chassis::problem::Problem;
+use chassis_rest::extract::{Json, Path, Query};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 /// How the schema of a type is made.

@@ -11,9 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::Identity;
-use crate::client_address::Networks;
-use crate::otlp;
-use crate::rate_limit::RateLimits;
+use crate::networks::Networks;
 
 /// Why the configuration cannot be used, and which key is to blame.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +21,9 @@ pub enum ConfigError {
     #[error("configuration: `{key}` {problem}")]
     Invalid { key: String, problem: String },
 }
+
+/// How long the end of the process waits until its last telemetry is sent.
+pub const LAST_TELEMETRY: Duration = Duration::from_secs(2);
 
 /// The smallest buffer that hyper takes.
 const MIN_HEADER_LIMIT: usize = 8192;
@@ -62,6 +63,17 @@ pub struct Server {
     /// When the platform kills the process after SIGTERM.
     #[serde(rename = "grace_ms", deserialize_with = "millis")]
     pub grace: Duration,
+}
+
+/// How many requests a client may make: `[server.rate_limit]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimits {
+    #[serde(default)]
+    pub enabled: bool,
+    pub requests_per_second: u32,
+    /// At once, after a pause.
+    pub burst: u32,
 }
 
 /// The port for probes and metrics.
@@ -144,11 +156,11 @@ impl Server {
             );
             return Err(invalid("server.drain_ms", problem));
         }
-        if self.linger + self.drain + otlp::PATIENCE >= self.grace {
+        if self.linger + self.drain + LAST_TELEMETRY >= self.grace {
             let problem = format!(
                 "({} ms), `server.linger_ms` and {} s for the last telemetry do not fit into `server.grace_ms` ({} ms): the process would be killed while it drains",
                 self.drain.as_millis(),
-                otlp::PATIENCE.as_secs(),
+                LAST_TELEMETRY.as_secs(),
                 self.grace.as_millis()
             );
             return Err(invalid("server.drain_ms", problem));

@@ -17,7 +17,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -25,10 +25,7 @@ use tower::Service;
 
 use crate::config::Server;
 use crate::connection_limit::{Place, Silence};
-#[cfg(feature = "grpc-server")]
-use crate::grpc::{connection as http2, server::Http2};
-#[cfg(feature = "server-tls")]
-use crate::tls::server::Acceptor;
+use crate::stream::{Accept, BoxFuture, Stream};
 
 /// For so long, and so many, bytes are still taken from a connection after its last answer.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -43,17 +40,30 @@ enum End {
     CutOff,
 }
 
+/// What is spoken on the connections of a port, instead of HTTP/1.1.
+pub trait Wire: Send + Sync {
+    /// Serves one connection to its end. Whether all that it asked was answered, if only with a refusal.
+    fn answer_all<'a>(
+        &'a self,
+        app: &'a Router,
+        connection: &'a mut dyn Stream,
+        peer: SocketAddr,
+        silence: &'a Arc<Silence>,
+        draining: watch::Receiver<bool>,
+    ) -> BoxFuture<'a, bool>;
+
+    /// From now on callers are asked to close their connections.
+    fn linger(&self);
+}
+
 /// What the connections of a port share.
 pub struct Connections {
     app: Router,
     limits: Server,
     http: http1::Builder,
     lingering: AtomicBool,
-    /// Instead of HTTP/1.1.
-    #[cfg(feature = "grpc-server")]
-    http2: Option<http2::Connections>,
-    #[cfg(feature = "server-tls")]
-    tls: Option<Acceptor>,
+    wire: Option<Box<dyn Wire>>,
+    tls: Option<Box<dyn Accept>>,
 }
 
 impl Connections {
@@ -67,32 +77,21 @@ impl Connections {
             limits: limits.clone(),
             http,
             lingering: AtomicBool::new(false),
-            #[cfg(feature = "grpc-server")]
-            http2: None,
-            #[cfg(feature = "server-tls")]
+            wire: None,
             tls: None,
         }
     }
 
-    /// HTTP/2 is spoken, and nothing else.
-    #[cfg(feature = "grpc-server")]
-    pub fn over_http2(self, http2: Option<&Http2>) -> Self {
-        let http2 = http2.map(|http2| http2::Connections::new(http2, &self.limits));
-        Self { http2, ..self }
-    }
-
-    /// Each connection begins with TLS.
-    #[cfg(feature = "server-tls")]
-    pub fn with_tls(self, tls: Option<Acceptor>) -> Self {
-        Self { tls, ..self }
+    /// What is spoken, where that is not HTTP/1.1, and what each connection begins with.
+    pub fn with(self, wire: Option<Box<dyn Wire>>, tls: Option<Box<dyn Accept>>) -> Self {
+        Self { wire, tls, ..self }
     }
 
     /// From now on every answer asks its caller to close the connection.
     pub fn linger(&self) {
         self.lingering.store(true, Relaxed);
-        #[cfg(feature = "grpc-server")]
-        if let Some(http2) = &self.http2 {
-            http2.linger();
+        if let Some(wire) = &self.wire {
+            wire.linger();
         }
     }
 
@@ -117,7 +116,6 @@ impl Connections {
         silence: &Arc<Silence>,
         draining: watch::Receiver<bool>,
     ) {
-        #[cfg(feature = "server-tls")]
         if let Some(tls) = &self.tls {
             let mut told = draining.clone();
             let leave = async {
@@ -143,7 +141,7 @@ impl Connections {
         silence: &Arc<Silence>,
         draining: watch::Receiver<bool>,
     ) where
-        C: AsyncRead + AsyncWrite + Unpin,
+        C: Stream,
     {
         let end = self.answer_all(&mut connection, peer, silence, draining);
         if end.await == End::CutOff {
@@ -165,11 +163,10 @@ impl Connections {
         mut draining: watch::Receiver<bool>,
     ) -> End
     where
-        C: AsyncRead + AsyncWrite + Unpin,
+        C: Stream,
     {
-        #[cfg(feature = "grpc-server")]
-        if let Some(http2) = &self.http2 {
-            let all = http2.answer_all(&self.app, connection, peer, silence, draining);
+        if let Some(wire) = &self.wire {
+            let all = wire.answer_all(&self.app, connection, peer, silence, draining);
             return match all.await {
                 true => End::Answered,
                 false => End::CutOff,

@@ -86,8 +86,7 @@ impl Health {
     }
 
     /// Changes when the service has started, and when it stops.
-    #[cfg(feature = "grpc-server")]
-    pub(crate) fn phase(&self) -> watch::Receiver<bool> {
+    pub fn phase(&self) -> watch::Receiver<bool> {
         self.0.draining.subscribe()
     }
 
@@ -111,7 +110,7 @@ impl Health {
     }
 
     /// Whether all checks succeed; or why the service is not ready, for whoever asks from outside.
-    pub(crate) async fn ready(&self) -> Result<(), String> {
+    pub async fn ready(&self) -> Result<(), String> {
         match self.readiness().await {
             Ok(()) => Ok(()),
             Err(NotReady::Draining) => Err("draining".to_owned()),

@@ -10,16 +10,16 @@ use serde::Serialize;
 pub struct Problem {
     #[serde(serialize_with = "as_number")]
     status: StatusCode,
-    pub(crate) title: &'static str,
+    title: &'static str,
     /// What is wrong with this very request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) detail: Option<String>,
+    detail: Option<String>,
     /// To ask about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
     /// Seconds until a retry makes sense.
     #[serde(skip)]
-    pub(crate) retry_after: Option<u32>,
+    retry_after: Option<u32>,
 }
 
 impl Problem {
@@ -47,6 +47,16 @@ impl Problem {
 
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// What is wrong, in words.
+    pub fn message(&self) -> &str {
+        self.detail.as_deref().unwrap_or(self.title)
+    }
+
+    /// After how many seconds a retry makes sense.
+    pub fn retry_in(&self) -> Option<u32> {
+        self.retry_after
     }
 }
 

@@ -16,22 +16,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-#[cfg(feature = "registry")]
-use crate::Identity;
 use crate::config::{Admin, Server};
-use crate::connection::Connections;
+use crate::connection::{Connections, Wire};
 use crate::connection_limit::ConnectionLimit;
-#[cfg(feature = "grpc-server")]
-use crate::grpc::server::Http2;
 use crate::health::{Checks, Health};
-#[cfg(feature = "registry")]
-use crate::registry::{Instance, Listed, Registration};
-#[cfg(all(feature = "server-tls", feature = "grpc-server"))]
-use crate::tls::H2;
-#[cfg(feature = "server-tls")]
-use crate::tls::HTTP_1_1;
-#[cfg(feature = "server-tls")]
-use crate::tls::server::{Acceptor, ServerTls};
+use crate::stream::{Accept, BoxFuture};
 use crate::{Error, shutdown};
 
 /// How long to wait when the system has no room for another connection.
@@ -45,12 +34,32 @@ pub struct Listening {
     admin: TcpSocket,
     limits: Server,
     health: Health,
-    #[cfg(feature = "grpc-server")]
-    http2: Option<Http2>,
-    #[cfg(feature = "server-tls")]
-    tls: Option<Acceptor>,
-    #[cfg(feature = "registry")]
-    listed: Option<(Identity, Box<dyn Registration>)>,
+    wire: Option<Box<dyn Wire>>,
+    tls: Option<Box<dyn Accept>>,
+    beside: Vec<Box<dyn Beside>>,
+}
+
+/// What goes on beside the serving, such as to be listed where others look for this instance.
+pub trait Beside: Send {
+    /// What it answers on the traffic port, outside all layers.
+    fn routes(&self) -> Option<Router> {
+        None
+    }
+
+    /// Callers are let in.
+    fn begin(&mut self, ports: &Ports, health: &Health);
+
+    /// The service stops: before anything else, so that nobody new comes while the others are still served.
+    fn end(&mut self) -> BoxFuture<'_, ()>;
+}
+
+/// Where a service listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    pub traffic: SocketAddr,
+    pub admin: SocketAddr,
+    /// Connections to the traffic port begin with TLS.
+    pub secure: bool,
 }
 
 /// Serves until SIGTERM or Ctrl-C, then drains. `start` makes what is served, and may wait for what it needs.
@@ -59,23 +68,7 @@ pub async fn serve(
     admin: &Admin,
     start: impl Future<Output = Result<(Router, Checks), Error>>,
 ) -> Result<(), Error> {
-    listen(server, admin)?
-        .serve_until(start, shutdown::signal())
-        .await
-}
-
-/// Like [`serve`], with TLS on the traffic port. Probes stay plain: who asks them has no certificate.
-#[cfg(feature = "server-tls")]
-pub async fn serve_tls(
-    server: &Server,
-    tls: &ServerTls,
-    admin: &Admin,
-    start: impl Future<Output = Result<(Router, Checks), Error>>,
-) -> Result<(), Error> {
-    listen(server, admin)?
-        .with_tls(tls)?
-        .serve_until(start, shutdown::signal())
-        .await
+    listen(server, admin)?.serve(start).await
 }
 
 /// Takes both ports.
@@ -85,16 +78,13 @@ pub fn listen(server: &Server, admin: &Admin) -> Result<Listening, Error> {
         admin: take("admin", admin.address())?,
         limits: server.clone(),
         health: Health::default(),
-        #[cfg(feature = "grpc-server")]
-        http2: None,
-        #[cfg(feature = "server-tls")]
+        wire: None,
         tls: None,
-        #[cfg(feature = "registry")]
-        listed: None,
+        beside: Vec::new(),
     })
 }
 
-pub(crate) fn take(section: &str, address: SocketAddr) -> Result<TcpSocket, Error> {
+pub fn take(section: &str, address: SocketAddr) -> Result<TcpSocket, Error> {
     let bound = || {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -114,34 +104,22 @@ fn cannot_listen(section: &str, address: SocketAddr, error: &io::Error) -> Error
 }
 
 impl Listening {
-    /// Traffic over TLS only. Reads the certificates, which needs a tokio runtime.
-    #[cfg(feature = "server-tls")]
-    pub fn with_tls(self, tls: &ServerTls) -> Result<Self, Error> {
-        #[cfg(feature = "grpc-server")]
-        let alpn = if self.http2.is_some() { H2 } else { HTTP_1_1 };
-        #[cfg(not(feature = "grpc-server"))]
-        let alpn = HTTP_1_1;
-        let tls = Some(Acceptor::new(tls, alpn)?);
-        Ok(Self { tls, ..self })
+    /// Traffic over TLS only. Probes stay plain: who asks them has no certificate.
+    pub fn with_tls(self, tls: impl Accept + 'static) -> Self {
+        let tls: Option<Box<dyn Accept>> = Some(Box::new(tls));
+        Self { tls, ..self }
     }
 
-    /// HTTP/2 on the traffic port, with prior knowledge.
-    #[cfg(feature = "grpc-server")]
-    pub(crate) fn over_http2(self, http2: &Http2) -> Self {
-        let http2 = Some(http2.clone());
-        Self { http2, ..self }
+    /// What is spoken on the traffic port, with prior knowledge.
+    pub fn speaking(self, wire: impl Wire + 'static) -> Self {
+        let wire: Option<Box<dyn Wire>> = Some(Box::new(wire));
+        Self { wire, ..self }
     }
 
-    #[cfg(feature = "grpc-server")]
-    pub(crate) fn health(&self) -> Health {
-        self.health.clone()
-    }
-
-    /// Keeps this instance in a registry while it serves.
-    #[cfg(feature = "registry")]
-    pub fn listed_in(self, registration: Box<dyn Registration>, service: &Identity) -> Self {
-        let listed = Some((*service, registration));
-        Self { listed, ..self }
+    /// What goes on while it serves.
+    pub fn beside(mut self, beside: impl Beside + 'static) -> Self {
+        self.beside.push(Box::new(beside));
+        self
     }
 
     pub fn traffic_address(&self) -> io::Result<SocketAddr> {
@@ -152,13 +130,25 @@ impl Listening {
         self.admin.local_addr()
     }
 
+    /// Serves until SIGTERM or Ctrl-C, then drains. `start` makes what is served, and may wait for what it needs.
+    pub async fn serve(
+        self,
+        start: impl Future<Output = Result<(Router, Checks), Error>>,
+    ) -> Result<(), Error> {
+        self.serve_until(start, shutdown::signal()).await
+    }
+
     /// Starts and serves until `stop` completes, then drains. The probes answer from the first moment to the last.
     pub async fn serve_until(
         self,
         start: impl Future<Output = Result<(Router, Checks), Error>>,
         stop: impl Future<Output = ()>,
     ) -> Result<(), Error> {
-        let (traffic_address, admin_address) = (self.traffic_address()?, self.admin_address()?);
+        let ports = Ports {
+            traffic: self.traffic_address()?,
+            admin: self.admin_address()?,
+            secure: self.tls.is_some(),
+        };
         let probes = Connections::new(self.health.router(), &self.limits);
         let admin = Port::open("admin", self.admin, probes, &self.limits)?;
         let mut stop = pin!(stop);
@@ -170,42 +160,25 @@ impl Listening {
                 return Ok(());
             }
         };
-        let traffic = Connections::new(app, &self.limits);
-        #[cfg(feature = "grpc-server")]
-        let traffic = traffic.over_http2(self.http2.as_ref());
-        #[cfg(feature = "registry")]
-        let instance = |service: Identity| Instance {
-            service: service.name,
-            version: service.version,
-            port: traffic_address.port(),
-            admin_port: admin_address.port(),
-            #[cfg(feature = "server-tls")]
-            secure: self.tls.is_some(),
-            #[cfg(not(feature = "server-tls"))]
-            secure: false,
-        };
-        #[cfg(feature = "registry")]
-        let listed = self
-            .listed
-            .map(|(service, registration)| (registration, instance(service)));
-        #[cfg(feature = "server-tls")]
-        let traffic = traffic.with_tls(self.tls);
+        let mut beside = self.beside;
+        let app = beside
+            .iter()
+            .filter_map(|beside| beside.routes())
+            .fold(app, Router::merge);
+        let traffic = Connections::new(app, &self.limits).with(self.wire, self.tls);
         let traffic = Port::open("server", self.traffic, traffic, &self.limits)?;
         self.health.set_started(checks);
-        tracing::info!(traffic = %traffic_address, admin = %admin_address, "listening");
-        #[cfg(feature = "registry")]
-        let listed = listed.map(|(registration, instance)| {
-            Listed::keep(registration, instance, self.health.clone())
-        });
+        tracing::info!(traffic = %ports.traffic, admin = %ports.admin, "listening");
+        for beside in &mut beside {
+            beside.begin(&ports, &self.health);
+        }
 
         stop.await;
 
         self.health.set_draining();
         tracing::info!(connections = traffic.places.taken(), "stopping");
-        // First, so that nobody new finds it while the others are still served.
-        #[cfg(feature = "registry")]
-        if let Some(listed) = listed {
-            listed.leave().await;
+        for beside in &mut beside {
+            beside.end().await;
         }
         traffic.connections.linger();
         sleep(self.limits.linger).await;
@@ -220,7 +193,7 @@ impl Listening {
 }
 
 /// A port that is being served.
-pub(crate) struct Port {
+pub struct Port {
     connections: Arc<Connections>,
     places: Arc<ConnectionLimit>,
     drain: Duration,
@@ -229,7 +202,7 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    pub(crate) fn open(
+    pub fn open(
         section: &str,
         socket: TcpSocket,
         connections: Connections,
@@ -258,7 +231,7 @@ impl Port {
     }
 
     /// Lets nobody in any more and waits for those inside. Whether they finished in time.
-    pub(crate) async fn drain(self) -> bool {
+    pub async fn drain(self) -> bool {
         self.draining.send_replace(true);
         let finished = async {
             _ = self.acceptor.await;

@@ -12,12 +12,13 @@ use axum::routing::get;
 use chassis::config::{Admin, Server};
 use chassis::health::Checks;
 use chassis::serve;
-use common::{limits, reach};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
+
+use common::{limits, reach};
 
 /// A server of `app`, on a port of its own.
 struct Running {

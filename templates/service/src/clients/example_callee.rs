@@ -5,23 +5,23 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 //% endif
-//% if auth == "jwt"
-use chassis::auth;
-//% endif
 use chassis::config::ConfigError;
-//% if protocol == "grpc"
-use chassis::grpc::server::methods;
-//% endif
-use chassis::outbound::{Answer, CallError, Dependency};
 //% if protocol == "rest"
 use chassis::problem::Problem;
 //% endif
-//% if callee.tls != "mesh"
-use chassis::tls::client::Connector;
+//% if auth == "jwt"
+use chassis_auth::scope;
+//% endif
+//% if protocol == "grpc"
+use chassis_grpc_server::{methods, status};
 //% endif
 //% if protocol == "rest"
 #[cfg(test)]
 use chassis_openapi::Operation;
+//% endif
+use chassis_outbound::{Answer, CallError, Dependency};
+//% if callee.tls != "mesh"
+use chassis_tls::client::Connector;
 //% endif
 //% if protocol == "rest"
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ impl Client {
         let dependency = Dependency::new(NAME, limits, &config.discovery)?;
         //% else
         let tls = Connector::new(&config.client_tls)?;
-        let dependency = Dependency::over_tls(NAME, limits, &config.discovery, &tls)?;
+        let dependency = Dependency::over_tls(NAME, limits, &config.discovery, tls)?;
         //% endif
         //% if callee.auth == "jwt"
         let token = config.token.example_callee_file.as_deref();
@@ -92,7 +92,7 @@ impl Client {
 pub fn router(client: Client) -> Router {
     let list = get(list);
     //% if auth == "jwt"
-    let list = list.route_layer(auth::scope(SCOPE));
+    let list = list.route_layer(scope(SCOPE));
     //% endif
     Router::new().route(PATH, list).with_state(client)
 }
@@ -134,7 +134,7 @@ pub fn router(client: Client) -> Router {
     let service = own::items_service_server::ItemsServiceServer::new(PassedOn(client));
     let list = methods(&service, &["ListItems"]);
     //% if auth == "jwt"
-    let list = list.route_layer(auth::scope(SCOPE));
+    let list = list.route_layer(scope(SCOPE));
     //% endif
     Router::new().merge(list)
 }
@@ -147,7 +147,7 @@ impl own::items_service_server::ItemsService for PassedOn {
         &self,
         _: Request<own::ListItemsRequest>,
     ) -> Result<Response<own::ListItemsResponse>, Status> {
-        let Answer { value, stale } = self.0.items().await?;
+        let Answer { value, stale } = self.0.items().await.map_err(status)?;
         let own = |item: Item| own::Item {
             name: item.name,
             quantity: item.quantity,

@@ -5,24 +5,24 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 //% endif
-//% if auth == "jwt"
-use chassis::auth;
-//% endif
 use chassis::config::ConfigError;
-use chassis::grpc::client::{Channel, answer, read_only};
-//% if protocol == "grpc"
-use chassis::grpc::server::methods;
-//% endif
-use chassis::outbound::{Answer, CallError, Dependency, Outbound};
 //% if protocol == "rest"
 use chassis::problem::Problem;
 //% endif
-//% if callee.tls != "mesh"
-use chassis::tls::client::Connector;
+//% if auth == "jwt"
+use chassis_auth::scope;
+//% endif
+use chassis_grpc_client::{Channel, answer, read_only};
+//% if protocol == "grpc"
+use chassis_grpc_server::{methods, status};
 //% endif
 //% if protocol == "rest"
 #[cfg(test)]
 use chassis_openapi::Operation;
+//% endif
+use chassis_outbound::{Answer, CallError, Outbound};
+//% if callee.tls != "mesh"
+use chassis_tls::client::Connector;
 //% endif
 //% if protocol == "rest"
 use serde::Serialize;
@@ -64,21 +64,20 @@ impl Client {
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let limits = &config.calls.example_callee;
         //% if callee.tls == "mesh"
-        let dependency = Dependency::grpc(NAME, limits, &config.discovery)?;
+        let channel = Channel::new(NAME, limits, &config.discovery)?;
         //% else
         let tls = Connector::for_grpc(&config.client_tls)?;
-        let dependency = Dependency::grpc_over_tls(NAME, limits, &config.discovery, &tls)?;
+        let channel = Channel::over_tls(NAME, limits, &config.discovery, tls)?;
         //% endif
         //% if callee.auth == "jwt"
         let token = config.token.example_callee_file.as_deref();
-        let dependency = dependency.with_token_file(token);
+        let channel = channel.with_token_file(token);
         //% endif
-        Ok(Self::over(dependency, limits))
+        Ok(Self::over(channel, limits))
     }
 
     /// Through a stack that speaks gRPC.
-    pub fn over(dependency: Dependency, limits: &Outbound) -> Self {
-        let channel = Channel::new(dependency);
+    pub fn over(channel: Channel, limits: &Outbound) -> Self {
         let client = theirs::items_service_client::ItemsServiceClient::new(channel);
         Self(client.max_decoding_message_size(limits.response_limit_bytes))
     }
@@ -105,7 +104,7 @@ impl From<theirs::Item> for Item {
 pub fn router(client: Client) -> Router {
     let list = get(list);
     //% if auth == "jwt"
-    let list = list.route_layer(auth::scope(SCOPE));
+    let list = list.route_layer(scope(SCOPE));
     //% endif
     Router::new().route(PATH, list).with_state(client)
 }
@@ -147,7 +146,7 @@ pub fn router(client: Client) -> Router {
     let service = own::items_service_server::ItemsServiceServer::new(PassedOn(client));
     let list = methods(&service, &["ListItems"]);
     //% if auth == "jwt"
-    let list = list.route_layer(auth::scope(SCOPE));
+    let list = list.route_layer(scope(SCOPE));
     //% endif
     Router::new().merge(list)
 }
@@ -160,7 +159,7 @@ impl own::items_service_server::ItemsService for PassedOn {
         &self,
         _: Request<own::ListItemsRequest>,
     ) -> Result<Response<own::ListItemsResponse>, Status> {
-        let Answer { value, stale } = self.0.items().await?;
+        let Answer { value, stale } = self.0.items().await.map_err(status)?;
         let own = |item: Item| own::Item {
             name: item.name,
             quantity: item.quantity,
@@ -175,7 +174,7 @@ impl own::items_service_server::ItemsService for PassedOn {
 
 #[cfg(test)]
 mod tests {
-    use chassis::grpc::client::in_process;
+    use chassis_grpc_client::in_process;
     //% if protocol == "rest"
     use tonic::{Request, Response};
     //% endif
@@ -200,8 +199,8 @@ mod tests {
     async fn it_reads_what_the_called_service_writes() {
         let called = theirs::items_service_server::ItemsServiceServer::new(Called);
         let limits = Config::load().unwrap().calls.example_callee;
-        let dependency = Dependency::over_grpc(NAME, &limits, in_process(called));
-        let client = Client::over(dependency, &limits);
+        let channel = Channel::over(NAME, &limits, in_process(called));
+        let client = Client::over(channel, &limits);
         let tea = Item {
             name: "tea".to_owned(),
             quantity: 2,

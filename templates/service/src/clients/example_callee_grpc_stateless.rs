@@ -5,27 +5,27 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 //% endif
-//% if auth == "jwt"
-use chassis::auth;
-//% endif
 use chassis::config::ConfigError;
-//% if protocol == "rest"
-use chassis::extract::Json;
-//% endif
-use chassis::grpc::client::{Channel, answer};
-//% if protocol == "grpc"
-use chassis::grpc::server::methods;
-//% endif
-use chassis::outbound::{CallError, Dependency, Outbound};
 //% if protocol == "rest"
 use chassis::problem::Problem;
 //% endif
-//% if callee.tls != "mesh"
-use chassis::tls::client::Connector;
+//% if auth == "jwt"
+use chassis_auth::scope;
+//% endif
+use chassis_grpc_client::{Channel, answer};
+//% if protocol == "grpc"
+use chassis_grpc_server::{methods, status};
 //% endif
 //% if protocol == "rest"
 #[cfg(test)]
 use chassis_openapi::Operation;
+//% endif
+use chassis_outbound::{CallError, Outbound};
+//% if protocol == "rest"
+use chassis_rest::extract::Json;
+//% endif
+//% if callee.tls != "mesh"
+use chassis_tls::client::Connector;
 //% endif
 //% if protocol == "rest"
 use serde::{Deserialize, Serialize};
@@ -66,21 +66,20 @@ impl Client {
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let limits = &config.calls.example_callee;
         //% if callee.tls == "mesh"
-        let dependency = Dependency::grpc(NAME, limits, &config.discovery)?;
+        let channel = Channel::new(NAME, limits, &config.discovery)?;
         //% else
         let tls = Connector::for_grpc(&config.client_tls)?;
-        let dependency = Dependency::grpc_over_tls(NAME, limits, &config.discovery, &tls)?;
+        let channel = Channel::over_tls(NAME, limits, &config.discovery, tls)?;
         //% endif
         //% if callee.auth == "jwt"
         let token = config.token.example_callee_file.as_deref();
-        let dependency = dependency.with_token_file(token);
+        let channel = channel.with_token_file(token);
         //% endif
-        Ok(Self::over(dependency, limits))
+        Ok(Self::over(channel, limits))
     }
 
     /// Through a stack that speaks gRPC.
-    pub fn over(dependency: Dependency, limits: &Outbound) -> Self {
-        let channel = Channel::new(dependency);
+    pub fn over(channel: Channel, limits: &Outbound) -> Self {
         let client = theirs::echo_service_client::EchoServiceClient::new(channel);
         Self(client.max_decoding_message_size(limits.response_limit_bytes))
     }
@@ -100,7 +99,7 @@ impl Client {
 pub fn router(client: Client) -> Router {
     let echo = post(echo);
     //% if auth == "jwt"
-    let echo = echo.route_layer(auth::scope(SCOPE));
+    let echo = echo.route_layer(scope(SCOPE));
     //% endif
     Router::new().route(PATH, echo).with_state(client)
 }
@@ -129,7 +128,7 @@ pub fn router(client: Client) -> Router {
     let service = own::echo_service_server::EchoServiceServer::new(PassedOn(client));
     let echo = methods(&service, &["Echo"]);
     //% if auth == "jwt"
-    let echo = echo.route_layer(auth::scope(SCOPE));
+    let echo = echo.route_layer(scope(SCOPE));
     //% endif
     Router::new().merge(echo)
 }
@@ -143,7 +142,7 @@ impl own::echo_service_server::EchoService for PassedOn {
         request: Request<own::EchoRequest>,
     ) -> Result<Response<own::EchoResponse>, Status> {
         let message = request.into_inner().message;
-        let Echo { message } = self.0.echo(&Echo { message }).await?;
+        let Echo { message } = self.0.echo(&Echo { message }).await.map_err(status)?;
         Ok(Response::new(own::EchoResponse { message }))
     }
 }
@@ -151,7 +150,7 @@ impl own::echo_service_server::EchoService for PassedOn {
 
 #[cfg(test)]
 mod tests {
-    use chassis::grpc::client::in_process;
+    use chassis_grpc_client::in_process;
     //% if protocol == "rest"
     use tonic::{Request, Response};
     //% endif
@@ -175,8 +174,8 @@ mod tests {
     async fn it_says_and_hears_what_the_called_service_does() {
         let called = theirs::echo_service_server::EchoServiceServer::new(Called);
         let limits = Config::load().unwrap().calls.example_callee;
-        let dependency = Dependency::over_grpc(NAME, &limits, in_process(called));
-        let client = Client::over(dependency, &limits);
+        let channel = Channel::over(NAME, &limits, in_process(called));
+        let client = Client::over(channel, &limits);
         let message = "tea".to_owned();
         let heard = client.echo(&Echo { message }).await.unwrap();
         assert_eq!(heard.message, "tea");

@@ -5,25 +5,26 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 //% endif
-//% if auth == "jwt"
-use chassis::auth;
-//% endif
 use chassis::config::ConfigError;
-//% if protocol == "grpc"
-use chassis::grpc::server::methods;
-//% else
-use chassis::extract::Json;
-//% endif
-use chassis::outbound::{CallError, Dependency};
 //% if protocol == "rest"
 use chassis::problem::Problem;
 //% endif
-//% if callee.tls != "mesh"
-use chassis::tls::client::Connector;
+//% if auth == "jwt"
+use chassis_auth::scope;
+//% endif
+//% if protocol == "grpc"
+use chassis_grpc_server::{methods, status};
 //% endif
 //% if protocol == "rest"
 #[cfg(test)]
 use chassis_openapi::Operation;
+//% endif
+use chassis_outbound::{CallError, Dependency};
+//% if protocol == "rest"
+use chassis_rest::extract::Json;
+//% endif
+//% if callee.tls != "mesh"
+use chassis_tls::client::Connector;
 //% endif
 use serde::{Deserialize, Serialize};
 //% if protocol == "grpc"
@@ -63,7 +64,7 @@ impl Client {
         let dependency = Dependency::new(NAME, limits, &config.discovery)?;
         //% else
         let tls = Connector::new(&config.client_tls)?;
-        let dependency = Dependency::over_tls(NAME, limits, &config.discovery, &tls)?;
+        let dependency = Dependency::over_tls(NAME, limits, &config.discovery, tls)?;
         //% endif
         //% if callee.auth == "jwt"
         let token = config.token.example_callee_file.as_deref();
@@ -83,7 +84,7 @@ impl Client {
 pub fn router(client: Client) -> Router {
     let echo = post(echo);
     //% if auth == "jwt"
-    let echo = echo.route_layer(auth::scope(SCOPE));
+    let echo = echo.route_layer(scope(SCOPE));
     //% endif
     Router::new().route(PATH, echo).with_state(client)
 }
@@ -112,7 +113,7 @@ pub fn router(client: Client) -> Router {
     let service = own::echo_service_server::EchoServiceServer::new(PassedOn(client));
     let echo = methods(&service, &["Echo"]);
     //% if auth == "jwt"
-    let echo = echo.route_layer(auth::scope(SCOPE));
+    let echo = echo.route_layer(scope(SCOPE));
     //% endif
     Router::new().merge(echo)
 }
@@ -126,7 +127,7 @@ impl own::echo_service_server::EchoService for PassedOn {
         request: Request<own::EchoRequest>,
     ) -> Result<Response<own::EchoResponse>, Status> {
         let message = request.into_inner().message;
-        let Echo { message } = self.0.echo(&Echo { message }).await?;
+        let Echo { message } = self.0.echo(&Echo { message }).await.map_err(status)?;
         Ok(Response::new(own::EchoResponse { message }))
     }
 }

@@ -10,10 +10,10 @@ use axum::Router;
 use axum::body::Body;
 //% if protocol == "grpc"
 use axum::http::{HeaderMap, HeaderValue, Request};
-use chassis::inbound;
 //% if database
 use chassis_database::server::SslMode;
 //% endif
+use chassis_grpc_server::protect;
 use http_body_util::BodyExt;
 use prost::Message;
 use tokio::time::timeout;
@@ -25,10 +25,10 @@ use tower::ServiceExt;
 //% else
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
-use chassis::inbound;
 //% if database
 use chassis_database::server::SslMode;
 //% endif
+use chassis_inbound::protect;
 use serde_json::Value;
 use tokio::time::timeout;
 use tower::ServiceExt;
@@ -84,7 +84,7 @@ pub fn config() -> Config {
 /// The service's routes and those of a test, behind the chassis's layers.
 pub async fn app(config: &Config, extra: Router) -> Router {
     let (routes, ..) = build(config).await.expect("the service can start");
-    inbound::protect(routes.merge(extra), &config.server)
+    protect(routes.merge(extra), &config.server)
 }
 
 //% if protocol == "grpc"
@@ -157,7 +157,7 @@ pub fn token_for(audience: &str, scopes: &str) -> String {
         "exp": u32::MAX,
         "scope": scopes,
     });
-    chassis::auth::sign(&claims, &KEY.into()).expect("claims can be signed")
+    chassis_auth::sign(&claims, &KEY.into()).expect("claims can be signed")
 }
 //% endif
 

@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use chassis::client_address::Networks;
-use chassis::config::Server;
-use chassis::rate_limit::RateLimits;
+use chassis::config::{RateLimits, Server};
+use chassis::networks::Networks;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 

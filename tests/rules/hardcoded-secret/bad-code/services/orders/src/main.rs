@@ -2,14 +2,15 @@
 
 use std::process::ExitCode;
 
-use chassis::{health, inbound, serve, telemetry};
+use chassis::{health, serve};
+use chassis_auth::print_dev_token;
 
-use orders::Config;
-use orders::SERVICE;
+use orders::routes::SCOPES;
+use orders::{Config, SERVICE, start};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    chassis::exit_code(run().await)
+    chassis_telemetry::exit_code(run().await)
 }
 
 async fn run() -> Result<(), chassis::Error> {
@@ -19,14 +20,22 @@ async fn run() -> Result<(), chassis::Error> {
         [] => {}
         ["healthcheck"] => return health::probe(&config.admin).await,
         ["dev-token", "--key-file", file] => {
-            return chassis::auth::print_dev_token(&config.auth, file.as_ref());
+            return print_dev_token(&config.auth, file.as_ref(), &SCOPES.join(" "));
         }
-        _ => return Err("usage: [healthcheck | dev-token --key-file FILE]".into()),
+        ["dev-token", "--key-file", file, "--scope", scopes] => {
+            return print_dev_token(&config.auth, file.as_ref(), scopes);
+        }
+        _ => {
+            let usage = "usage: [healthcheck | dev-token --key-file FILE [--scope SCOPES]]";
+            return Err(usage.into());
+        }
     }
-    telemetry::init(&SERVICE, &config.log)?;
-    let (routes, health) = orders::build(&config).await?;
-    let app = inbound::protect(routes, &config.server);
-    serve::serve(&config.server, &config.admin, health, app).await
+    chassis_telemetry::init(&SERVICE, &config.log)?;
+    chassis_otlp::start(&SERVICE, chassis_https::client)?;
+    let start = start(&config);
+    let server = serve::listen(&config.server, &config.admin)?;
+    let server = server.serve(start);
+    server.await
 }
 
 const PAYMENT_API_KEY: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b";
