@@ -1,8 +1,8 @@
 //! Events that wait in the service's own database until the broker has them. They are written in the transaction that
 //! they tell of: a crash loses none of the two, and keeps none without the other.
 
-use chassis::Error;
-use chassis_messaging::broker::{Doing, Published, Publisher};
+use chassis::{BoxFuture, Error};
+use chassis_messaging::broker::{Published, Publisher};
 use chassis_messaging::message::Message;
 use chassis_messaging::metrics;
 use chassis_messaging::outbox::Outbox;
@@ -142,7 +142,7 @@ impl Outbox for Waiting {
         &'a self,
         publisher: &'a dyn Publisher,
         batch: u32,
-    ) -> Doing<'a, Result<usize, Error>> {
+    ) -> BoxFuture<'a, Result<usize, Error>> {
         Box::pin(self.publish(publisher, batch))
     }
 }

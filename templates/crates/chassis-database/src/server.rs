@@ -10,6 +10,10 @@ use chassis::config::{ConfigError, Server, invalid, millis, secret};
 use chassis::startup::Failure;
 use secrecy::SecretString;
 use serde::Deserialize;
+use sqlx::migrate::MigrateError;
+use sqlx::pool::PoolOptions;
+use sqlx::{ConnectOptions, Connection, Pool};
+use tokio::time::timeout;
 
 /// Where the data is and how to get at it.
 #[derive(Clone, Debug, Deserialize)]
@@ -85,8 +89,45 @@ impl Database {
         Ok(Some(file))
     }
 
+    /// Makes pools as these numbers have it.
+    pub fn pool<DB: sqlx::Database>(&self) -> PoolOptions<DB> {
+        PoolOptions::new()
+            .max_connections(self.max_connections)
+            .acquire_timeout(self.acquire_timeout)
+    }
+
+    /// One connection, to a server that has been reached once: a pool would only say that it has waited, this says why.
+    pub async fn reach<DB: sqlx::Database>(
+        &self,
+        options: &<DB::Connection as Connection>::Options,
+        is_late: fn(&sqlx::Error) -> bool,
+    ) -> Result<Pool<DB>, Failure> {
+        let connected = timeout(self.acquire_timeout, options.connect()).await;
+        let connected = connected.map_err(|late| Failure::NotYet(self.told("reach", &late)))?;
+        let connection = connected.map_err(|error| self.failed("reach", &error, is_late))?;
+        _ = connection.close().await;
+        let one = self.pool().max_connections(1);
+        Ok(one.connect_lazy_with(options.clone()))
+    }
+
+    /// How it ended that the schema was brought up to date.
+    pub fn migrated(
+        &self,
+        result: Result<(), MigrateError>,
+        is_late: fn(&sqlx::Error) -> bool,
+    ) -> Result<(), Failure> {
+        match result {
+            Ok(()) => Ok(()),
+            Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+                Err(self.failed("bring up to date", &error, is_late))
+            }
+            // Another version of the service has been here.
+            Err(error) => Err(Failure::Never(self.told("bring up to date", &error))),
+        }
+    }
+
     /// What went wrong with it, for whoever runs the service.
-    pub fn told(&self, what: &str, error: &dyn std::error::Error) -> Error {
+    fn told(&self, what: &str, error: &dyn std::error::Error) -> Error {
         let Self {
             host,
             port,
@@ -98,9 +139,14 @@ impl Database {
     }
 
     /// Likewise, while the service starts: whether waiting helps depends on the error.
-    pub fn failed(&self, what: &str, error: &sqlx::Error, is_late: bool) -> Failure {
+    fn failed(
+        &self,
+        what: &str,
+        error: &sqlx::Error,
+        is_late: fn(&sqlx::Error) -> bool,
+    ) -> Failure {
         let told = self.told(what, error);
-        match is_late && !is_refusal(error) {
+        match is_late(error) && !is_refusal(error) {
             true => Failure::NotYet(told),
             false => Failure::Never(told),
         }
@@ -155,7 +201,7 @@ mod tests {
         let ends = |kind| {
             let error = sqlx::Error::Io(Error::new(kind, "why"));
             matches!(
-                database(None).failed("reach", &error, true),
+                database(None).failed("reach", &error, |_| true),
                 Failure::Never(_)
             )
         };

@@ -20,7 +20,7 @@ pub use chassis_grpc::deadline;
 use chassis_outbound::balancer::{Trailers, Transport};
 use chassis_outbound::fallback::Stale;
 use chassis_outbound::retry::ReadOnly;
-use chassis_outbound::{Answer, BoxFuture, CallError, Dependency, Outbound, Words};
+use chassis_outbound::{Answer, CallError, CallFuture, Dependency, Outbound, Words};
 use chassis_telemetry::request::with_current;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioTimer;
@@ -218,7 +218,7 @@ where
 {
     type Response = Response<Bytes>;
     type Error = BoxError;
-    type Future = BoxFuture<Response<Bytes>>;
+    type Future = CallFuture<Response<Bytes>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(context)

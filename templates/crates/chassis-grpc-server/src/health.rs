@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use axum::Router;
+use chassis::BoxFuture;
 use chassis::health::Health;
 use chassis::serve::{Beside, Ports};
-use chassis::stream::BoxFuture;
 use chassis_inbound::request::RequestLayer;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use axum::http::Uri;
 use axum::http::uri::Scheme;
-use chassis::Error;
-use chassis::stream::{BoxFuture, Connect, Stream};
+use chassis::stream::{Connect, Stream};
+use chassis::{BoxFuture, Error};
 use chassis_http_client::HttpClient;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;

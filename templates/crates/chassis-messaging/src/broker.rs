@@ -1,22 +1,18 @@
 //! What a broker's own crate does. It reports what goes wrong and does not try again: [`crate::consumer`] and
 //! [`crate::outbox`] do, for all of them.
 
-use std::pin::Pin;
 use std::time::Duration;
 
-use chassis::Error;
+use chassis::{BoxFuture, Error};
 
 use crate::consumer::Consumption;
 use crate::message::{Malformed, Message};
 use crate::names::Reader;
 
-/// What is being done.
-pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
 /// Where events are published.
 pub trait Publisher: Send + Sync {
     /// Publishes these in their order.
-    fn publish<'a>(&'a self, messages: &'a [Message]) -> Doing<'a, Published>;
+    fn publish<'a>(&'a self, messages: &'a [Message]) -> BoxFuture<'a, Published>;
 }
 
 /// What came of it.
@@ -35,17 +31,17 @@ pub trait Subscriber: Send + Sync {
         &'a self,
         reader: &'a Reader,
         consumption: &'a Consumption,
-    ) -> Doing<'a, Result<Box<dyn Subscription>, Error>>;
+    ) -> BoxFuture<'a, Result<Box<dyn Subscription>, Error>>;
 }
 
 /// Messages that come in.
 pub trait Subscription: Send {
     /// Waits for the next one. `room` is how many can be handled at once from now on. Nothing is lost when the wait is
     /// given up.
-    fn next(&mut self, room: usize) -> Doing<'_, Result<Delivery, Error>>;
+    fn next(&mut self, room: usize) -> BoxFuture<'_, Result<Delivery, Error>>;
 
     /// Takes no more; those that have come and were not handed out go back.
-    fn close(&mut self) -> Doing<'_, ()>;
+    fn close(&mut self) -> BoxFuture<'_, ()>;
 }
 
 /// A message that has come in, and the broker waits to hear of.
@@ -59,11 +55,11 @@ pub struct Delivery {
 /// Tells the broker what has become of a delivery. Told nothing, it delivers the message again.
 pub trait Receipt: Send {
     /// It is done.
-    fn accept(self: Box<Self>) -> Doing<'static, Result<(), Error>>;
+    fn accept(self: Box<Self>) -> BoxFuture<'static, Result<(), Error>>;
 
     /// Once more, later.
-    fn retry(self: Box<Self>, after: Duration) -> Doing<'static, Result<(), Error>>;
+    fn retry(self: Box<Self>, after: Duration) -> BoxFuture<'static, Result<(), Error>>;
 
     /// Never again: to be put aside, for a person to look at.
-    fn put_aside(self: Box<Self>, reason: String) -> Doing<'static, Result<(), Error>>;
+    fn put_aside(self: Box<Self>, reason: String) -> BoxFuture<'static, Result<(), Error>>;
 }

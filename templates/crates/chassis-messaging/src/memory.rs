@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chassis::Error;
+use chassis::{BoxFuture, Error};
 use tokio::sync::Notify;
 
-use crate::broker::{Delivery, Doing, Published, Publisher, Receipt, Subscriber, Subscription};
+use crate::broker::{Delivery, Published, Publisher, Receipt, Subscriber, Subscription};
 use crate::consumer::Consumption;
 use crate::message::{Malformed, Message};
 use crate::names::Reader;
@@ -99,7 +99,7 @@ impl Memory {
 }
 
 impl Publisher for Memory {
-    fn publish<'a>(&'a self, messages: &'a [Message]) -> Doing<'a, Published> {
+    fn publish<'a>(&'a self, messages: &'a [Message]) -> BoxFuture<'a, Published> {
         let mut state = self.lock();
         let published = if state.stopped {
             let failure = Some("the broker is stopped".into());
@@ -133,7 +133,7 @@ impl Subscriber for Memory {
         &'a self,
         _: &'a Reader,
         _: &'a Consumption,
-    ) -> Doing<'a, Result<Box<dyn Subscription>, Error>> {
+    ) -> BoxFuture<'a, Result<Box<dyn Subscription>, Error>> {
         let subscribed = match self.lock().stopped {
             true => Err("the broker is stopped".into()),
             false => Ok(Box::new(self.clone()) as Box<dyn Subscription>),
@@ -143,7 +143,7 @@ impl Subscriber for Memory {
 }
 
 impl Subscription for Memory {
-    fn next(&mut self, _: usize) -> Doing<'_, Result<Delivery, Error>> {
+    fn next(&mut self, _: usize) -> BoxFuture<'_, Result<Delivery, Error>> {
         Box::pin(async move {
             loop {
                 let changed = self.0.changed.notified();
@@ -172,7 +172,7 @@ impl Subscription for Memory {
         })
     }
 
-    fn close(&mut self) -> Doing<'_, ()> {
+    fn close(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
 }
@@ -211,12 +211,12 @@ impl Drop for InMemory {
 }
 
 impl Receipt for InMemory {
-    fn accept(self: Box<Self>) -> Doing<'static, Result<(), Error>> {
+    fn accept(self: Box<Self>) -> BoxFuture<'static, Result<(), Error>> {
         let told = (*self).told(|log, id| log.accepted.push(id));
         Box::pin(async move { told.map(drop) })
     }
 
-    fn retry(self: Box<Self>, after: Duration) -> Doing<'static, Result<(), Error>> {
+    fn retry(self: Box<Self>, after: Duration) -> BoxFuture<'static, Result<(), Error>> {
         let memory = self.memory.clone();
         let told = (*self).told(|log, id| log.retried.push((id, after)));
         Box::pin(async move {
@@ -231,7 +231,7 @@ impl Receipt for InMemory {
         })
     }
 
-    fn put_aside(self: Box<Self>, reason: String) -> Doing<'static, Result<(), Error>> {
+    fn put_aside(self: Box<Self>, reason: String) -> BoxFuture<'static, Result<(), Error>> {
         let told = (*self).told(|log, id| log.put_aside.push((id, reason)));
         Box::pin(async move { told.map(drop) })
     }

@@ -5,14 +5,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chassis::Error;
 use chassis::config::{ConfigError, LAST_TELEMETRY, Server, invalid, millis};
+use chassis::{BoxFuture, Error};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::broker::{Doing, Publisher};
+use crate::broker::Publisher;
 use crate::metrics;
 
 /// The longest pause when the broker or the database fails; it doubles up to this.
@@ -63,7 +63,7 @@ pub trait Outbox: Send + Sync + 'static {
         &'a self,
         publisher: &'a dyn Publisher,
         batch: u32,
-    ) -> Doing<'a, Result<usize, Error>>;
+    ) -> BoxFuture<'a, Result<usize, Error>>;
 }
 
 /// Publishes what is in the outbox, in the background.

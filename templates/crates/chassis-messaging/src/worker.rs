@@ -8,8 +8,7 @@ use chassis::connection::Connections;
 use chassis::health::{Checks, Health};
 use chassis::networks::Networks;
 use chassis::serve::{Port, take};
-use chassis::stream::BoxFuture;
-use chassis::{Error, shutdown};
+use chassis::{BoxFuture, Error, shutdown};
 use tokio::sync::watch;
 
 /// Works until it is told to stop, then finishes what it has begun.

@@ -9,11 +9,7 @@ use chassis_database::schema::migrator;
 use chassis_database::server::{Database, SslMode};
 use secrecy::ExposeSecret;
 use sqlx::migrate::MigrateError;
-use sqlx::mysql::{
-    MySqlConnectOptions, MySqlDatabaseError, MySqlPool, MySqlPoolOptions, MySqlSslMode,
-};
-use sqlx::{ConnectOptions, Connection};
-use tokio::time::timeout;
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPool, MySqlSslMode};
 
 /// How long one wait for another replica's steps lasts, in seconds. The next one follows.
 const TURN: u32 = 60;
@@ -21,9 +17,8 @@ const TURN: u32 = 60;
 /// Connections to the database, each made when it is needed. One that the server has closed is noticed and made again.
 pub fn pool(config: &Database) -> Result<MySqlPool, ConfigError> {
     let millis = config.statement_timeout.as_millis() as u64;
-    let pool = MySqlPoolOptions::new()
-        .max_connections(config.max_connections)
-        .acquire_timeout(config.acquire_timeout)
+    let pool = config
+        .pool()
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 // Each of the two reads its own comment only. MySQL limits what reads, MariaDB every statement.
@@ -47,26 +42,13 @@ async fn migrate(
     options: &MySqlConnectOptions,
     schema: &[Step],
 ) -> Result<(), Failure> {
-    // A pool would only say that it has waited; this says why.
-    let connected = timeout(config.acquire_timeout, options.connect()).await;
-    let connected = connected.map_err(|late| Failure::NotYet(config.told("reach", &late)))?;
-    let connection = connected.map_err(|error| config.failed("reach", &error, is_late(&error)))?;
-    _ = connection.close().await;
-    // One connection, which holds the lock.
-    let pool = MySqlPoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(config.acquire_timeout)
-        .connect_lazy_with(options.clone());
-    let migrated = migrate_in_turn(&pool, schema).await;
-    pool.close().await;
+    // It holds the lock.
+    let connection = config.reach(options, is_late).await?;
+    let migrated = migrate_in_turn(&connection, schema).await;
+    connection.close().await;
     match migrated {
-        Ok(true) => Ok(()),
         Ok(false) => Err(Failure::NotYet("another replica is not done yet".into())),
-        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-            Err(config.failed("bring up to date", &error, is_late(&error)))
-        }
-        // Another version of the service has been here.
-        Err(error) => Err(Failure::Never(config.told("bring up to date", &error))),
+        migrated => config.migrated(migrated.map(drop), is_late),
     }
 }
 

@@ -8,10 +8,10 @@ use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{AckKind, Context, Message as Received, consumer, stream};
 use async_nats::{ConnectOptions, connection, jetstream};
-use chassis::Error;
 use chassis::config::{ConfigError, invalid, millis, secret};
+use chassis::{BoxFuture, Error};
 use chassis_messaging::broker::{
-    Delivery, Doing, Published, Publisher, Receipt, Subscriber, Subscription,
+    Delivery, Published, Publisher, Receipt, Subscriber, Subscription,
 };
 use chassis_messaging::consumer::Consumption;
 use chassis_messaging::message::{Message, REASON};
@@ -143,7 +143,7 @@ fn outgoing(message: &Message) -> PublishMessage {
 }
 
 impl Publisher for Nats {
-    fn publish<'a>(&'a self, messages: &'a [Message]) -> Doing<'a, Published> {
+    fn publish<'a>(&'a self, messages: &'a [Message]) -> BoxFuture<'a, Published> {
         Box::pin(async move {
             let mut confirmed = 0;
             let published = async {
@@ -169,7 +169,7 @@ impl Subscriber for Nats {
         &'a self,
         reader: &'a Reader,
         consumption: &'a Consumption,
-    ) -> Doing<'a, Result<Box<dyn Subscription>, Error>> {
+    ) -> BoxFuture<'a, Result<Box<dyn Subscription>, Error>> {
         Box::pin(async move {
             let dead_letters = reader.dead_letters();
             self.stream(dead_letters.clone(), vec![dead_letters.clone()])
@@ -205,7 +205,7 @@ struct Incoming {
 }
 
 impl Subscription for Incoming {
-    fn next(&mut self, room: usize) -> Doing<'_, Result<Delivery, Error>> {
+    fn next(&mut self, room: usize) -> BoxFuture<'_, Result<Delivery, Error>> {
         Box::pin(async move {
             loop {
                 // The client waits for another connection without a word.
@@ -233,7 +233,7 @@ impl Subscription for Incoming {
         })
     }
 
-    fn close(&mut self) -> Doing<'_, ()> {
+    fn close(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             // What comes on what was asked for goes to others at once.
             if let Some(mut batch) = self.batch.take() {
@@ -275,15 +275,15 @@ struct Pending {
 }
 
 impl Receipt for Pending {
-    fn accept(self: Box<Self>) -> Doing<'static, Result<(), Error>> {
+    fn accept(self: Box<Self>) -> BoxFuture<'static, Result<(), Error>> {
         Box::pin(async move { self.received.double_ack().await })
     }
 
-    fn retry(self: Box<Self>, after: Duration) -> Doing<'static, Result<(), Error>> {
+    fn retry(self: Box<Self>, after: Duration) -> BoxFuture<'static, Result<(), Error>> {
         Box::pin(async move { self.received.ack_with(AckKind::Nak(Some(after))).await })
     }
 
-    fn put_aside(self: Box<Self>, reason: String) -> Doing<'static, Result<(), Error>> {
+    fn put_aside(self: Box<Self>, reason: String) -> BoxFuture<'static, Result<(), Error>> {
         Box::pin(async move {
             let Self {
                 context,

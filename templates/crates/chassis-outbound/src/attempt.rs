@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tower::{BoxError, Layer, Service};
 
 use crate::call_error::is_failure;
-use crate::{BoxFuture, metrics};
+use crate::{CallFuture, metrics};
 
 /// Around each attempt to call the service of this name.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ where
 {
     type Response = Response<Bytes>;
     type Error = BoxError;
-    type Future = BoxFuture<Response<Bytes>>;
+    type Future = CallFuture<Response<Bytes>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(context)

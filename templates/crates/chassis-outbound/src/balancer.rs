@@ -21,7 +21,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 use tower::{BoxError, Service};
 
-use crate::{BoxFuture, CallError, Outbound};
+use crate::{CallError, CallFuture, Outbound};
 use connector::Connector;
 
 mod connector;
@@ -334,7 +334,7 @@ impl Drop for Busy<'_> {
 impl Service<Request<Bytes>> for Balancer {
     type Response = Response<Bytes>;
     type Error = BoxError;
-    type Future = BoxFuture<Response<Bytes>>;
+    type Future = CallFuture<Response<Bytes>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -461,7 +461,7 @@ mod tests {
             &'a self,
             host: &'a str,
             stream: TcpStream,
-        ) -> stream::BoxFuture<'a, io::Result<Box<dyn stream::Stream>>> {
+        ) -> chassis::BoxFuture<'a, io::Result<Box<dyn stream::Stream>>> {
             Box::pin(async move {
                 match host == self.0 {
                     true => Ok(Box::new(stream) as Box<dyn stream::Stream>),

@@ -278,7 +278,7 @@ where
 {
     type Response = S::Response;
     type Error = BoxError;
-    type Future = crate::BoxFuture<S::Response>;
+    type Future = crate::CallFuture<S::Response>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(context)

@@ -98,7 +98,7 @@ where
 {
     type Response = Response<Bytes>;
     type Error = BoxError;
-    type Future = crate::BoxFuture<Response<Bytes>>;
+    type Future = crate::CallFuture<Response<Bytes>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(context)

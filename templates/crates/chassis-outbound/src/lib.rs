@@ -30,4 +30,4 @@ pub use dependency::{Answer, Dependency};
 pub use limits::Outbound;
 
 /// What a layer of the stack returns.
-pub type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
+pub type CallFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;

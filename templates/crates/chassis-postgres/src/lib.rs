@@ -8,19 +8,14 @@ pub use chassis_database::schema::Step;
 use chassis_database::schema::migrator;
 use chassis_database::server::{Database, SslMode};
 use secrecy::ExposeSecret;
-use sqlx::migrate::MigrateError;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
-use sqlx::{ConnectOptions, Connection, PgPool};
-use tokio::time::timeout;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 /// Connections to the database, each made when it is needed. One that the server has closed is noticed and made again.
 pub fn pool(config: &Database) -> Result<PgPool, ConfigError> {
     let millis = config.statement_timeout.as_millis().to_string();
     let options = options(config)?.options([("statement_timeout", millis)]);
-    let pool = PgPoolOptions::new()
-        .max_connections(config.max_connections)
-        .acquire_timeout(config.acquire_timeout);
-    Ok(pool.connect_lazy_with(options))
+    Ok(config.pool().connect_lazy_with(options))
 }
 
 /// Applies the steps that the database lacks. Waits for a server that is not there yet, and for another replica that is
@@ -35,26 +30,11 @@ async fn migrate(
     options: &PgConnectOptions,
     schema: &[Step],
 ) -> Result<(), Failure> {
-    // A pool would only say that it has waited; this says why.
-    let connected = timeout(config.acquire_timeout, options.connect()).await;
-    let connected = connected.map_err(|late| Failure::NotYet(config.told("reach", &late)))?;
-    let connection = connected.map_err(|error| config.failed("reach", &error, is_late(&error)))?;
-    _ = connection.close().await;
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(config.acquire_timeout)
-        .connect_lazy_with(options.clone());
-    let migrated = migrator(schema).run(&pool).await;
-    // The lock goes with the connection.
-    pool.close().await;
-    match migrated {
-        Ok(()) => Ok(()),
-        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-            Err(config.failed("bring up to date", &error, is_late(&error)))
-        }
-        // Another version of the service has been here.
-        Err(error) => Err(Failure::Never(config.told("bring up to date", &error))),
-    }
+    let connection: PgPool = config.reach(options, is_late).await?;
+    let migrated = migrator(schema).run(&connection).await;
+    // The lock goes with it.
+    connection.close().await;
+    config.migrated(migrated, is_late)
 }
 
 fn options(config: &Database) -> Result<PgConnectOptions, ConfigError> {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::Error;
 use chassis::config::{ConfigError, invalid, millis, secret};
-use chassis_messaging::broker::{Doing, Published, Publisher, Subscriber, Subscription};
+use chassis::{BoxFuture, Error};
+use chassis_messaging::broker::{Published, Publisher, Subscriber, Subscription};
 use chassis_messaging::consumer::Consumption;
 use chassis_messaging::message::Message;
 use chassis_messaging::names::{Reader, events};
@@ -210,7 +210,7 @@ pub fn properties<'h>(headers: impl Iterator<Item = (&'h str, &'h str)>) -> Basi
 }
 
 impl Publisher for RabbitMq {
-    fn publish<'a>(&'a self, messages: &'a [Message]) -> Doing<'a, Published> {
+    fn publish<'a>(&'a self, messages: &'a [Message]) -> BoxFuture<'a, Published> {
         Box::pin(async move {
             let mut confirmed = 0;
             let failure = self.publish_all(messages, &mut confirmed).await.err();
@@ -228,7 +228,7 @@ impl Subscriber for RabbitMq {
         &'a self,
         reader: &'a Reader,
         consumption: &'a Consumption,
-    ) -> Doing<'a, Result<Box<dyn Subscription>, Error>> {
+    ) -> BoxFuture<'a, Result<Box<dyn Subscription>, Error>> {
         Box::pin(async move {
             let open = self.open().await?;
             let incoming = incoming::Incoming::start(open, reader, consumption).await?;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use chassis::Error;
-use chassis_messaging::broker::{Delivery, Doing, Receipt, Subscription};
+use chassis::{BoxFuture, Error};
+use chassis_messaging::broker::{Delivery, Receipt, Subscription};
 use chassis_messaging::consumer::Consumption;
 use chassis_messaging::message::{FAILURES, Message, REASON};
 use chassis_messaging::names::Reader;
@@ -67,7 +67,7 @@ impl Incoming {
 }
 
 impl Subscription for Incoming {
-    fn next(&mut self, _: usize) -> Doing<'_, Result<Delivery, Error>> {
+    fn next(&mut self, _: usize) -> BoxFuture<'_, Result<Delivery, Error>> {
         Box::pin(async move {
             match self.consumer.next().await {
                 Some(Ok(received)) => Ok(self.delivery(received)),
@@ -77,7 +77,7 @@ impl Subscription for Incoming {
         })
     }
 
-    fn close(&mut self) -> Doing<'_, ()> {
+    fn close(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let tag = self.consumer.tag();
             _ = self
@@ -137,11 +137,11 @@ async fn accept(received: &lapin::message::Delivery) -> Result<(), Error> {
 }
 
 impl Receipt for Pending {
-    fn accept(self: Box<Self>) -> Doing<'static, Result<(), Error>> {
+    fn accept(self: Box<Self>) -> BoxFuture<'static, Result<(), Error>> {
         Box::pin(async move { accept(&self.received).await })
     }
 
-    fn retry(self: Box<Self>, after: Duration) -> Doing<'static, Result<(), Error>> {
+    fn retry(self: Box<Self>, after: Duration) -> BoxFuture<'static, Result<(), Error>> {
         Box::pin(async move {
             let queue = queues::waiting(&self.channel, &self.reader.queue(), after).await?;
             let failures = AMQPValue::LongLongInt(self.attempt.into());
@@ -149,7 +149,7 @@ impl Receipt for Pending {
         })
     }
 
-    fn put_aside(self: Box<Self>, reason: String) -> Doing<'static, Result<(), Error>> {
+    fn put_aside(self: Box<Self>, reason: String) -> BoxFuture<'static, Result<(), Error>> {
         Box::pin(async move {
             let dead_letters = self.reader.dead_letters();
             let reason = AMQPValue::LongString(reason.into());

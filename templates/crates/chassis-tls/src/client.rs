@@ -4,8 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chassis::BoxFuture;
 use chassis::config::{ConfigError, invalid, millis};
-use chassis::stream::{BoxFuture, Connect, Stream};
+use chassis::stream::{Connect, Stream};
 use chassis_https::{authorities, handshake, provider, system_authorities};
 use rustls::ClientConfig;
 use serde::Deserialize;

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use chassis::BoxFuture;
 use chassis::config::{ConfigError, millis};
 use chassis::metrics::{Counter, Family, Labels, register};
-use chassis::stream::{Accept, BoxFuture, Stream};
+use chassis::stream::{Accept, Stream};
 use chassis_https::{authorities, provider};
 use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};

@@ -23,9 +23,10 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tower::Service;
 
+use crate::BoxFuture;
 use crate::config::Server;
 use crate::connection_limit::{Place, Silence};
-use crate::stream::{Accept, BoxFuture, Stream};
+use crate::stream::{Accept, Stream};
 
 /// For so long, and so many, bytes are still taken from a connection after its last answer.
 const LAST_WORDS: Duration = Duration::from_secs(1);

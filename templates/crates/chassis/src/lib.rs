@@ -23,6 +23,11 @@ pub mod shutdown;
 pub mod startup;
 pub mod stream;
 
+use std::pin::Pin;
+
+/// What is being done, where it does not matter by whom.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// What went wrong, for the person who starts the service.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 

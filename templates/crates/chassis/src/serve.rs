@@ -16,11 +16,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use crate::BoxFuture;
 use crate::config::{Admin, Server};
 use crate::connection::{Connections, Wire};
 use crate::connection_limit::ConnectionLimit;
 use crate::health::{Checks, Health};
-use crate::stream::{Accept, BoxFuture};
+use crate::stream::Accept;
 use crate::{Error, shutdown};
 
 /// How long to wait when the system has no room for another connection.
