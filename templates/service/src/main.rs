@@ -66,18 +66,6 @@ async fn run() -> Result<(), chassis::Error> {
     //% else
     chassis_otlp::start(&SERVICE, HttpClient::plain)?;
     //% endif
-    //% if discovery == "consul"
-    let listing = Listing::new(&SERVICE, config.consul.registration()?);
-    //% endif
-    //% if discovery == "eureka"
-    let listing = Listing::new(&SERVICE, config.eureka.registration()?);
-    //% endif
-    //% if broker != "none"
-    let relay = Relay::new(&config.outbox);
-    let start = start(&config, &relay);
-    //% else
-    let start = start(&config);
-    //% endif
     //% if protocol == "grpc"
     let Config { server, http2, .. } = &config;
     let server = grpc::listen(server, http2, &config.admin, OWN)?;
@@ -90,17 +78,21 @@ async fn run() -> Result<(), chassis::Error> {
     let server = server.with_tls(Acceptor::new(&config.server_tls)?);
     //% endif
     //% endif
-    //% if registry
-    let server = server.beside(listing);
+    //% if discovery == "consul"
+    let registration = config.consul.registration()?;
+    let server = server.beside(Listing::new(&SERVICE, registration));
     //% endif
-    let server = server.serve(start);
+    //% if discovery == "eureka"
+    let registration = config.eureka.registration()?;
+    let server = server.beside(Listing::new(&SERVICE, registration));
+    //% endif
     //% if broker != "none"
-    let server = async {
-        let served = server.await;
-        // After the last request, which may have written an event.
-        relay.finish().await;
-        served
-    };
+    let relay = Relay::new(&config.outbox);
+    let served = server.serve(start(&config, &relay)).await;
+    // After the last request, which may have written an event.
+    relay.finish().await;
+    served
+    //% else
+    server.serve(start(&config)).await
     //% endif
-    server.await
 }

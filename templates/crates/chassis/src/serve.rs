@@ -63,15 +63,6 @@ pub struct Ports {
     pub secure: bool,
 }
 
-/// Serves until SIGTERM or Ctrl-C, then drains. `start` makes what is served, and may wait for what it needs.
-pub async fn serve(
-    server: &Server,
-    admin: &Admin,
-    start: impl Future<Output = Result<(Router, Checks), Error>>,
-) -> Result<(), Error> {
-    listen(server, admin)?.serve(start).await
-}
-
 /// Takes both ports.
 pub fn listen(server: &Server, admin: &Admin) -> Result<Listening, Error> {
     Ok(Listening {
