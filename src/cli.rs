@@ -24,7 +24,20 @@ Examples:
   cargo msvc new orders --workspace shop         in a new workspace `shop`
   cargo msvc new inventory                       in the workspace you are in
   cargo msvc new billing --store none --diff     only show what would be written
-  cargo msvc new audit --protocol events --broker nats --consumes orders";
+  cargo msvc new audit --protocol events --broker nats --consumes orders
+  cargo msvc new --from shop.toml                all services of a file, such as:
+
+    [services.orders]
+    broker = \"nats\"
+    calls = [\"inventory\"]
+
+    [services.inventory]
+    protocol = \"grpc\"
+
+    [services.audit]
+    protocol = \"events\"
+    broker = \"nats\"
+    consumes = \"orders\"";
 
 /// Generate, audit and deploy Rust microservices that keep nine good practices
 ///
@@ -87,6 +100,10 @@ pub struct New {
     /// Name of the service: lowercase letters, digits and `-`, as Cargo and DNS both accept. Without it, on a terminal, it asks
     /// for what it needs
     pub name: Option<String>,
+    /// Make all services that a file lists: a table `[services.NAME]` for each, with these options by their names. Those that
+    /// are there are left alone
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "path", "port", "protocol", "store", "discovery", "auth", "tls", "broker", "consumes", "calls", "public"])]
+    pub from: Option<PathBuf>,
     /// Directory of the workspace, made when missing [default: the workspace around here, else NAME]
     #[arg(long, value_name = "DIR")]
     pub workspace: Option<PathBuf>,

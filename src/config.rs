@@ -165,7 +165,7 @@ pub fn resolve(config: &Config, workspace: &Workspace, rules: &[&'static Rule]) 
     Ok(settings)
 }
 
-fn suggest<'w>(given: &str, valid: impl IntoIterator<Item = &'w str>, otherwise: &str) -> String {
+pub(crate) fn suggest<'w>(given: &str, valid: impl IntoIterator<Item = &'w str>, otherwise: &str) -> String {
     nearest(given, valid).map_or_else(|| otherwise.to_owned(), |nearest| format!("did you mean `{nearest}`? {otherwise}"))
 }
 

@@ -123,6 +123,18 @@ impl FileTree {
         self.first.extend(other.first.into_iter().map(|path| directory.join(path)));
     }
 
+    /// Takes over what `later` plans for the time after this: a file that it replaces and this one makes is made at once as
+    /// `later` has it.
+    pub fn then(&mut self, later: FileTree) {
+        for (path, file) in later.files {
+            match self.files.get_mut(&path) {
+                Some(planned) => planned.contents = file.contents,
+                None => drop(self.files.insert(path, file)),
+            }
+        }
+        self.first.extend(later.first);
+    }
+
     /// Asks for these files and directories to be put in place before all others, in this order. Without a wish, new
     /// files come before changed ones. A process killed in the middle leaves a prefix of that order until the next
     /// run completes it: choose the order so that every prefix still works.

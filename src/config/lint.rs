@@ -148,7 +148,7 @@ impl Reader<'_> {
 
 impl Source {
     /// Index of a string value among `choices`.
-    pub(super) fn choice(&self, value: &Item, key: &str, choices: &[&'static str]) -> Result<usize, Error> {
+    pub(crate) fn choice(&self, value: &Item, key: &str, choices: &[&'static str]) -> Result<usize, Error> {
         let known = value.as_str().and_then(|text| choices.iter().position(|choice| *choice == text));
         known.ok_or_else(|| {
             let list = format!("it is one of \"{}\"", choices.join("\", \""));
@@ -157,7 +157,7 @@ impl Source {
         })
     }
 
-    fn wrong(&self, value: &Item, key: &str, help: &str) -> Error {
+    pub(crate) fn wrong(&self, value: &Item, key: &str, help: &str) -> Error {
         self.error(value.span(), format!("this is no value of `{key}`"), "not known", Some(help.to_owned()))
     }
 }

@@ -16,7 +16,7 @@ use self::manifest::{ManifestError, RootManifest};
 use super::tree::{root_manifest, service_files, standard_directory, text, workspace_files};
 use super::{Callee, crates, every_package, lock_file, lock_with_service};
 use crate::file_tree::FileTree;
-use crate::service::{Broker, Discovery, Protocol, ServiceName, ServiceSpec};
+use crate::service::{Broker, Discovery, ServiceName, ServiceSpec};
 
 /// How the crate described itself that held what are several today.
 const OLD_CHASSIS: [&str; 2] = [
@@ -41,6 +41,27 @@ pub struct Existing {
     pub members: Vec<Member>,
 }
 
+impl Existing {
+    /// A workspace of planned files.
+    pub fn planned(files: &FileTree) -> Self {
+        let mut planned = Self::default();
+        planned.take(files);
+        planned
+    }
+
+    /// What it holds once these files are written.
+    pub fn take(&mut self, files: &FileTree) {
+        let written = |name: &str| files.get(name).map(|_| text(files, name));
+        self.manifest = written("Cargo.toml").unwrap_or_else(|| std::mem::take(&mut self.manifest));
+        self.lock = written("Cargo.lock").or_else(|| self.lock.take());
+        self.readme = written("README.md").or_else(|| self.readme.take());
+        let name = self.compose.as_ref().map_or("compose.yaml", |(name, _)| name).to_owned();
+        self.compose = written(&name).map(|text| (name, text)).or_else(|| self.compose.take());
+        let manifests = files.iter().filter(|(path, _)| path.file_name() == Some("Cargo.toml"));
+        self.members.extend(manifests.filter_map(|(path, _)| Member::of(path.parent()?, &text(files, path.as_str()))));
+    }
+}
+
 /// A package of the workspace.
 #[derive(Clone, Debug)]
 pub struct Member {
@@ -49,6 +70,17 @@ pub struct Member {
     pub directory: Utf8PathBuf,
     /// `package.description`, by which our crates are known.
     pub description: Option<String>,
+}
+
+impl Member {
+    /// `None` where the manifest in that directory is of no package, or no TOML: Cargo will say so better.
+    pub fn of(directory: &Utf8Path, manifest: &str) -> Option<Self> {
+        let document = Document::parse(manifest).ok()?;
+        let package = document.get("package")?;
+        let name = package.get("name")?.as_str()?.to_owned();
+        let description = package.get("description").and_then(Item::as_str).map(str::to_owned);
+        Some(Self { name, directory: directory.to_owned(), description })
+    }
 }
 
 /// A planned addition.
@@ -77,19 +109,21 @@ pub enum AddError {
     OldChassis(Utf8PathBuf),
 }
 
-/// Plans a new workspace called `workspace_name` with one service in `directory`.
+/// Plans a new workspace called `workspace_name` with the first service of a system in `directory`. The others can be added
+/// to it, and find what they need beside them.
 ///
 /// # Errors
 /// When a crate that services are built from has that name.
 pub fn new_workspace(
     workspace_name: &str,
-    spec: &ServiceSpec,
+    system: &[&ServiceSpec],
     callees: &[Callee],
     directory: &Utf8Path,
 ) -> Result<FileTree, AddError> {
+    let spec = system[0];
     refuse_crate_name(&spec.name, &every_package())?;
     let service = placed(service_files(spec, callees), &spec.name, directory);
-    let mut files = placed(workspace_files(workspace_name, spec, std::iter::once(&service)), &spec.name, directory);
+    let mut files = placed(workspace_files(workspace_name, system, std::iter::once(&service)), &spec.name, directory);
     let manifest = text(&files, "Cargo.toml");
     let root = RootManifest::parse(&manifest)?;
     if !root.covers(directory) {
@@ -180,9 +214,6 @@ pub fn add_service(
         && !compose.contains(spec.broker.as_str())
     {
         notes.push(format!("{name} has no `{}`, which carries events: add a broker of that name", spec.broker));
-    }
-    if spec.store.is_on_a_server() && spec.protocol != Protocol::Events {
-        notes.push(format!("two of its tests need its database, in CI too: {directory}/README.md says how to start it"));
     }
     // After each of these steps the workspace still builds: a directory that is no member yet harms nothing, and a
     // member that a glob finds needs the manifest's entries.

@@ -31,11 +31,22 @@ const CALLEE: &[(&str, &str)] = &[
     ("7070", "«callee.port»"),
 ];
 
-/// Renders a template for a spec, once for `callee` where the file is about one of the called services.
+/// What a template is rendered for.
+#[derive(Clone, Copy)]
+pub struct Subject<'s> {
+    pub spec: &'s ServiceSpec,
+    /// The services that it calls.
+    pub callees: &'s [Callee],
+    /// All services of its workspace, where the file is about all of them.
+    pub system: &'s [&'s ServiceSpec],
+}
+
+/// Renders a template, once for `callee` where the file is about one of the called services.
 ///
 /// # Panics
 /// When the template is broken, which no spec makes it: the tests render all of them.
-pub fn render(path: &str, template: &str, spec: &ServiceSpec, callees: &[Callee], callee: Option<&Callee>) -> String {
+pub fn render(path: &str, template: &str, subject: Subject<'_>, callee: Option<&Callee>) -> String {
+    let Subject { spec, callees, system } = subject;
     let mut tera = Tera::default();
     tera.autoescape_on(Vec::<&str>::new());
     tera.set_delimiters(Delimiters {
@@ -69,6 +80,12 @@ pub fn render(path: &str, template: &str, spec: &ServiceSpec, callees: &[Callee]
     if let Some(callee) = callee {
         context.insert("callee", &names(callee));
     }
+    context.insert("brokers", &system.iter().map(|spec| spec.broker.as_str()).collect::<Vec<_>>());
+    context.insert("ways_to_find", &system.iter().map(|spec| spec.discovery.as_str()).collect::<Vec<_>>());
+    context.insert(
+        "databases",
+        &system.iter().filter(|spec| has_database_tests(spec)).map(|spec| database(spec)).collect::<Vec<_>>(),
+    );
     tera.render(path, &context).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -156,6 +173,20 @@ fn context(spec: &ServiceSpec) -> Context {
     context
 }
 
+/// Its tests use its own database, on a server.
+pub fn has_database_tests(spec: &ServiceSpec) -> bool {
+    spec.store.is_on_a_server() && spec.protocol != Protocol::Events
+}
+
+fn database(spec: &ServiceSpec) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("name", spec.name.to_string()),
+        ("env_prefix", spec.name.env_prefix()),
+        ("port", store_port(spec).to_string()),
+        ("engine", spec.store.to_string()),
+    ])
+}
+
 /// Where this machine reaches the database of the service's compose file: as far above its admin port as that is above
 /// its traffic port, so that each service has one of its own.
 pub fn store_port(spec: &ServiceSpec) -> u16 {
@@ -206,12 +237,16 @@ mod tests {
             consumes: None,
         };
         let callees = [Callee { port: 8080, ..Callee::assumed(&"price-lists".parse().unwrap()) }];
-        let render = |template| render("test", template, &spec, &callees, None);
+        let render = |template| {
+            let subject = Subject { spec: &spec, callees: &callees, system: &[] };
+            render("test", template, subject, None)
+        };
         assert_eq!(render(lines), "a\n    b\nc\n");
         assert_eq!(render("\"«store»\" example_service"), "\"sqlite\" orders");
         let calls = "#% for callee in calls\n8080 example_callee = \"http://example-callee:7070\"\n#% endfor\n";
         let spec = ServiceSpec { port: 8081, ..spec.clone() };
-        let rendered = super::render("test", calls, &spec, &callees, None);
+        let subject = Subject { spec: &spec, callees: &callees, system: &[] };
+        let rendered = super::render("test", calls, subject, None);
         assert_eq!(rendered, "8081 price_lists = \"http://price-lists:8080\"\n");
     }
 

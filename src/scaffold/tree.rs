@@ -6,7 +6,7 @@ use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use include_dir::{Dir, File};
 use toml_edit::{DocumentMut, Item, TableLike};
 
-use super::render::{has_protos, name_callee, name_service, render, replace_all};
+use super::render::{Subject, has_protos, name_callee, name_service, render, replace_all};
 use super::{Callee, TEMPLATES, crates, lock_file};
 use crate::file_tree::FileTree;
 use crate::service::{ServiceName, ServiceSpec, dns_label};
@@ -28,19 +28,26 @@ pub fn unlocked_workspace(name: &str, specs: &[ServiceSpec]) -> FileTree {
     let known: Vec<_> = specs.iter().map(Callee::of).collect();
     let services: Vec<_> = specs.iter().map(|spec| (standard_directory(&spec.name), service_files(spec, &known))).collect();
     // What only one of them asks for is there, whichever is the first.
-    let mut tree = workspace_files(name, &specs[0], services.iter().map(|(_, files)| files));
+    let all: Vec<_> = specs.iter().collect();
+    let mut tree = workspace_files(name, &all, services.iter().map(|(_, files)| files));
     for (directory, files) in services {
         tree.extend_at(&directory, files);
     }
     tree
 }
 
-/// A new workspace without `services/` and `Cargo.lock`: its root for one service, and the crates that all ask for.
-pub fn workspace_files<'f>(workspace_name: &str, spec: &ServiceSpec, services: impl Iterator<Item = &'f FileTree>) -> FileTree {
+/// A new workspace without `services/` and `Cargo.lock`: its root, which names the first service and has what all of them
+/// need beside them, and the crates that `services` ask for.
+pub fn workspace_files<'f>(
+    workspace_name: &str,
+    system: &[&ServiceSpec],
+    services: impl Iterator<Item = &'f FileTree>,
+) -> FileTree {
+    let spec = system[0];
     let namespace = dns_label(workspace_name).unwrap_or_else(|| spec.name.to_string());
     let names = [("example-workspace", workspace_name.to_owned()), ("example-namespace", namespace)];
     let mut named = FileTree::default();
-    for (path, file) in folder("workspace", spec, &[]).iter() {
+    for (path, file) in folder("workspace", Subject { spec, callees: &[], system }).iter() {
         // Only text holds the workspace's name.
         let contents = match std::str::from_utf8(&file.contents) {
             Ok(text) => replace_all(text, &names).into_bytes(),
@@ -98,10 +105,12 @@ pub fn standard_directory(name: &ServiceName) -> Utf8PathBuf {
 pub fn service_files(spec: &ServiceSpec, known: &[Callee]) -> FileTree {
     let callee =
         |name: &ServiceName| known.iter().find(|callee| callee.name == *name).cloned().unwrap_or_else(|| Callee::assumed(name));
-    folder("service", spec, &spec.calls.iter().map(callee).collect::<Vec<_>>())
+    let callees: Vec<_> = spec.calls.iter().map(callee).collect();
+    folder("service", Subject { spec, callees: &callees, system: &[] })
 }
 
-fn folder(name: &str, spec: &ServiceSpec, callees: &[Callee]) -> FileTree {
+fn folder(name: &str, subject: Subject<'_>) -> FileTree {
+    let Subject { spec, callees, .. } = subject;
     let folder = embedded(name);
     let conditions = conditions(folder);
     let mut tree = FileTree::default();
@@ -124,13 +133,13 @@ fn folder(name: &str, spec: &ServiceSpec, callees: &[Callee]) -> FileTree {
                 let is_it =
                     |callee: &&Callee| api == Some(callee.api()) && speaks.is_none_or(|it| it == callee.protocol.as_str());
                 for callee in callees.iter().filter(is_it) {
-                    let text = render(path.as_str(), template, spec, callees, Some(callee));
+                    let text = render(path.as_str(), template, subject, Some(callee));
                     tree.create(name_service(&name_callee(path.as_str(), callee), spec), text);
                 }
                 continue;
             }
         }
-        tree.create(name_service(path.as_str(), spec), render(path.as_str(), template, spec, callees, None));
+        tree.create(name_service(path.as_str(), spec), render(path.as_str(), template, subject, None));
     }
     tree
 }

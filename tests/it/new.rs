@@ -1,6 +1,7 @@
-//! `cargo msvc new`, in directories as people have them; [`partners`]: for services that need others.
+//! `cargo msvc new`, in directories as people have them; [`partners`]: for services that need others; [`system`]: for many at once.
 
 mod partners;
+mod system;
 
 use std::fs;
 use std::process::Command;

@@ -12,7 +12,8 @@ use dialoguer::{Confirm, Input, MultiSelect, Select};
 use miette::miette;
 use signal_hook::consts::SIGINT;
 
-use super::{parse_name, quoted};
+use super::quoted;
+use super::wish::parse_name;
 use crate::cli::{New, NewBroker, NewProtocol, NewStore};
 use crate::commands::Terminal;
 use crate::scaffold::Callee;

@@ -12,7 +12,7 @@ use toml_edit::{Document, Item};
 use crate::scaffold::Callee;
 use crate::scaffold::add::manifest::{ManifestError, RootManifest, parse};
 use crate::scaffold::add::{Existing, Member};
-use crate::service::{Protocol, Tls};
+use crate::service::{Broker, Protocol, ServiceName, Tls};
 
 const MANIFEST: &str = "Cargo.toml";
 const COMPOSE_NAMES: &[&str] = &["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
@@ -203,14 +203,22 @@ pub fn read_existing(root: &Path) -> miette::Result<Existing> {
     Ok(Existing { manifest, lock, readme, compose, members })
 }
 
-/// `None` for a directory that holds no package that can be read: Cargo will say so better.
 fn read_member(root: &Path, directory: Utf8PathBuf) -> Option<Member> {
     let text = fs::read_to_string(root.join(&directory).join(MANIFEST)).ok()?;
-    let document = Document::parse(text.as_str()).ok()?;
-    let package = document.get("package")?;
-    let name = package.get("name")?.as_str()?.to_owned();
-    let description = package.get("description").and_then(Item::as_str).map(str::to_owned);
-    Some(Member { name, directory, description })
+    Member::of(&directory, &text)
+}
+
+/// What carries the events of those members that publish some.
+pub fn publishers(root: &Path, members: &[Member]) -> Vec<(ServiceName, Broker)> {
+    let publisher = |member: &Member| {
+        let manifest = fs::read_to_string(root.join(&member.directory).join(MANIFEST)).ok()?;
+        let manifest = Document::parse(manifest).ok()?;
+        let stated = manifest.get("package")?.get("metadata")?.get("msvc")?;
+        let reads_events = stated.get("protocol").and_then(Item::as_str) == Some(Protocol::Events.as_str());
+        let broker = stated.get("broker")?.as_str()?.parse().ok()?;
+        (!reads_events).then_some((member.name.parse().ok()?, broker))
+    };
+    members.iter().filter_map(publisher).collect()
 }
 
 /// The members that can be called: those that state a traffic port.

@@ -7,13 +7,13 @@ use chassis_messaging::message::Message;
 use chassis_messaging::metrics;
 use chassis_messaging::outbox::Outbox;
 use serde::Serialize;
-use sqlx::{QueryBuilder, Row};
 //% if store == "mysql"
 use sqlx::{MySql as Engine, MySqlConnection as Connection, MySqlPool as Pool};
 //% endif
 //% if store == "postgres"
 use sqlx::{PgConnection as Connection, PgPool as Pool, Postgres as Engine};
 //% endif
+use sqlx::{QueryBuilder, Row};
 //% if store == "sqlite"
 use sqlx::{Sqlite as Engine, SqliteConnection as Connection, SqlitePool as Pool};
 //% endif
