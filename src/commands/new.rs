@@ -60,12 +60,12 @@ pub fn create(args: &New, terminal: Terminal) -> miette::Result<Option<String>> 
         (Some(name), _) => {
             let wish = Wish::of(parse_name(name)?, args)?;
             wish.check(Words::CommandLine)?;
-            let place = place::find(&here, args.workspace.as_deref(), wish.name.as_str())?;
+            let place = found(&here, args, wish.name.as_str(), terminal)?;
             write(&[wish], place, &here, args, terminal)
         }
         (None, Some(file)) => {
             let system = system::read(file)?;
-            let place = place::find(&here, args.workspace.as_deref(), system.name())?;
+            let place = found(&here, args, system.name(), terminal)?;
             let (wishes, there) = system.wishes(&place)?;
             for name in there {
                 terminal.status("Kept", format!("the service `{name}`, which is there"));
@@ -83,10 +83,16 @@ pub fn create(args: &New, terminal: Terminal) -> miette::Result<Option<String>> 
     }
 }
 
-/// All of them or none.
-fn write(wishes: &[Wish], place: Place, here: &Path, args: &New, terminal: Terminal) -> miette::Result<Option<String>> {
+/// Where services go, with nothing half-written there any more.
+fn found(here: &Path, args: &New, name: &str, terminal: Terminal) -> miette::Result<Place> {
+    let place = place::find(here, args.workspace.as_deref(), name)?;
     let (Place::Existing(root) | Place::New(root)) = &place;
     finish_interrupted_write(root, args.plan.only_looks(), terminal)?;
+    Ok(place)
+}
+
+/// All of them or none.
+fn write(wishes: &[Wish], place: Place, here: &Path, args: &New, terminal: Terminal) -> miette::Result<Option<String>> {
     let planned = plan(wishes, place)?;
     if args.plan.dry_run {
         print(listing(&planned.files))?;

@@ -5,6 +5,8 @@
 
 mod lock;
 
+use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -29,7 +31,7 @@ fn every_kind_of_service_passes_its_own_checks() {
         let name = format!("{protocol}-{store}-{auth}-{discovery}");
         let calls = if public { vec!["stock".parse().unwrap()] } else { vec![] };
         let spec = ServiceSpec { protocol, store, auth, discovery, tls, public, calls, ..spec(&name) };
-        check(workspace(&name, std::slice::from_ref(&spec)).path(), &spec);
+        check(&scaffold::workspace("shop", std::slice::from_ref(&spec)), &spec);
     }
 }
 
@@ -48,7 +50,7 @@ fn services_of_all_kinds_live_in_one_workspace() {
         ServiceSpec { tls: Tls::Mtls, ..grpc("stock") },
         ServiceSpec { calls: called(&["echo", "repeat", "stock"]), ..spec("shipping") },
     ];
-    check(workspace("together", &specs).path(), &specs[0]);
+    check(&scaffold::workspace("shop", &specs), &specs[0]);
 }
 
 /// One that publishes its events and those that read them, for each broker.
@@ -62,7 +64,7 @@ fn services_with_events_pass_their_own_checks() {
             reader("stock", broker),
             ServiceSpec { store: Store::None, ..reader("audit", broker) },
         ];
-        check(workspace(&format!("events-{broker}"), &specs).path(), &publisher);
+        check(&scaffold::workspace("shop", &specs), &publisher);
     }
 }
 
@@ -125,16 +127,18 @@ fn written(tree: &FileTree) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     for (path, file) in tree.iter() {
         let path = root.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, &file.contents).unwrap();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, &file.contents).unwrap();
     }
     root
 }
 
-/// One at a time: the chassis of every workspace is built to the same place of the shared directory.
-fn check(root: &Path, spec: &ServiceSpec) {
+/// One at a time, and each in the place of the one before: crates that both have are built once.
+fn check(tree: &FileTree, spec: &ServiceSpec) {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let root = &place();
+    put(tree, root);
     cargo(root, &["fmt", "--all", "--check"]);
     cargo(root, &["clippy", "--all-targets", "--locked", "--", "-D", "warnings"]);
     // `tests/servers/run` runs all tests of a service whose database is on a server; most of them need none.
@@ -144,6 +148,43 @@ fn check(root: &Path, spec: &ServiceSpec) {
     };
     let chosen = if spec.store.is_on_a_server() { without } else { &[] };
     cargo(root, &[&["test", "--locked"], chosen].concat());
+}
+
+/// Where workspaces are checked: no `rustfmt.toml` of ours is above it, and no other checkout's tests use it.
+fn place() -> PathBuf {
+    let mut name = DefaultHasher::new();
+    target().hash(&mut name);
+    std::env::temp_dir().join(format!("cargo-msvc-generated-{:x}", name.finish()))
+}
+
+/// Makes a directory hold these files and no others. What is there already is not written again: Cargo goes by its time.
+fn put(tree: &FileTree, root: &Path) {
+    let mut open = vec![root.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(&directory).into_iter().flatten().map(Result::unwrap) {
+            let path = entry.path();
+            let planned = path.strip_prefix(root).unwrap().to_str().and_then(|path| tree.get(path));
+            match entry.file_type().unwrap().is_dir() {
+                true => open.push(path),
+                false if planned.is_none() => fs::remove_file(path).unwrap(),
+                false => {}
+            }
+        }
+    }
+    for (path, file) in tree.iter() {
+        let path = root.join(path);
+        if fs::read(&path).ok().as_ref() != Some(&file.contents) {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, &file.contents).unwrap();
+        }
+    }
+    // Cargo takes any directory that a glob finds for a member.
+    for member in ["crates", "services"].iter().flat_map(|parent| fs::read_dir(root.join(parent)).into_iter().flatten()) {
+        let member = member.unwrap().path();
+        if !member.join("Cargo.toml").exists() {
+            fs::remove_dir_all(member).unwrap();
+        }
+    }
 }
 
 /// Runs cargo in a generated workspace, with the toolchain that runs this test.
