@@ -12,6 +12,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import processes
+
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 
@@ -92,7 +94,7 @@ class Service:
         self.log = open(self.log_path, "ab")
         environment = {**os.environ, **self.environment}
         # Signals as they are here: SIGXFSZ ignored, so that a file that may not grow is an error and no end.
-        self.process = subprocess.Popen(
+        self.process = processes.start(
             self.command, env=environment, stdout=self.log, stderr=self.log, restore_signals=False)
 
     def start(self):

@@ -7,6 +7,7 @@ import subprocess
 import time
 import urllib.request
 
+import processes
 from services import TARGET, free_port
 
 PLACE = TARGET / "servers" / "consul"
@@ -49,7 +50,7 @@ class Consul:
         """An agent that keeps nothing on disk."""
         others = [f"-{name}-port={free_port()}" for name in ("server", "serf-lan", "serf-wan")]
         with open(self.scratch / "consul.log", "ab") as log:
-            self.process = subprocess.Popen(
+            self.process = processes.start(
                 [BINARY, "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", f"-http-port={self.port}", "-dns-port=-1",
                  "-grpc-port=-1", *others], stdout=log, stderr=log)
         began = time.monotonic()

@@ -4,11 +4,11 @@ it, in a mount namespace."""
 
 import shutil
 import signal
-import subprocess
 import time
 from collections import Counter
 
 from engines import apt_install
+import processes
 from registries import REPLICAS, Place, call, in_turn, until
 from services import free_port
 
@@ -56,7 +56,7 @@ class Dns:
 
     def start(self):
         self.log = self.scratch / "dns.log"
-        self.process = subprocess.Popen([
+        self.process = processes.start([
             "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", f"--listen-address={ADDRESS}", "--bind-interfaces",
             "--port=53", "--no-resolv", "--no-hosts", f"--addn-hosts={self.hosts}", "--local=/cluster.local/", "--local-ttl=1",
             "--user=root", "--log-queries", f"--log-facility={self.log}", f"--pid-file={self.scratch}/dns.pid"])

@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import processes
 from services import free_port
 
 # What must be in no log line: no word, and with all that needs quoting somewhere.
@@ -65,7 +66,7 @@ class Engine:
     def start(self, *more):
         with open(self.log, "ab") as log:
             command = self.as_user([*self.command(), *more])
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            self.process = processes.start(command, stdout=log, stderr=log, start_new_session=True)
         began = time.monotonic()
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() - began > 30:
@@ -112,7 +113,7 @@ class Engine:
 
     def holding_the_table(self):
         """A process that keeps all others out of the table `items`, for as long as it lives."""
-        process = subprocess.Popen(
+        process = processes.start(
             self.client(None, "orders"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         process.stdin.write(f"{self.lock}\nSELECT 'locked';\n")
         process.stdin.flush()

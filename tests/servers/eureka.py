@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 from engines import apt_install
+import processes
 from services import TARGET, free_port
 
 SOURCE = Path(__file__).resolve().parent / "eureka"
@@ -56,7 +57,7 @@ class Eureka:
         server = {"enable-self-preservation": "false", "eviction-interval-timer-in-ms": 500,
                   "response-cache-update-interval-ms": 500, "use-read-only-response-cache": "false"}
         with open(self.scratch / "eureka.log", "ab") as log:
-            self.process = subprocess.Popen(
+            self.process = processes.start(
                 ["java", "-jar", JAR, "--server.address=127.0.0.1", f"--server.port={self.port}",
                  *(f"--eureka.server.{key}={value}" for key, value in server.items())], stdout=log, stderr=log)
         began = time.monotonic()

@@ -9,6 +9,7 @@ import time
 import urllib.request
 
 from engines import apt_install
+import processes
 from services import free_port
 
 
@@ -24,7 +25,7 @@ class Server:
 
     def start(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
+            self.process = processes.start(
                 self.command(), stdout=log, stderr=log, start_new_session=True, env=self.environment())
         began = time.monotonic()
         while not self.answers():
@@ -87,7 +88,7 @@ class RabbitMq(Server):
         super().__init__(scratch)
         self.distribution, self.names_port = free_port(), free_port()
         # Erlang's own name server. Left to itself it would outlive the broker.
-        self.names = subprocess.Popen(["epmd", "-port", str(self.names_port), "-address", "127.0.0.1"])
+        self.names = processes.start(["epmd", "-port", str(self.names_port), "-address", "127.0.0.1"])
 
     def settings(self):
         return {"BROKER__URL": f"amqp://127.0.0.1:{self.port}"}

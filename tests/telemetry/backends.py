@@ -9,6 +9,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+import processes
 from services import TARGET, free_port
 
 HERE = Path(__file__).resolve().parent
@@ -45,7 +46,7 @@ class Process:
 
     def __enter__(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command, env=self.environment, stdout=log, stderr=log)
+            self.process = processes.start(self.command, env=self.environment, stdout=log, stderr=log)
         return self
 
     def __exit__(self, *_):
