@@ -118,3 +118,30 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = shipped.map(|(index, line)| (index + 1, line));
     lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
 }
+
+/// Lines of code, tests aside, that somebody reads in one sitting: of the core that every service has, and of each crate beside
+/// it.
+const MAX_CHASSIS: usize = 1_250;
+const MAX_CRATE: usize = 1_400;
+
+#[test]
+fn what_services_share_can_be_read() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/crates");
+    for directory in fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = directory.file_name().unwrap().to_str().unwrap().to_owned();
+        let manifest = fs::read_to_string(directory.join("Cargo.toml.tera")).unwrap();
+        assert!(!manifest.contains("[features]"), "{name}: a workspace has the crates that it needs, and needs no features");
+        let files = walkdir::WalkDir::new(directory.join("src")).into_iter().map(Result::unwrap);
+        let files = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "rs"));
+        let files: Vec<_> = files.filter(|file| !file.path().components().any(|part| part.as_os_str() == "tests")).collect();
+        let lines = files.iter().map(|file| {
+            let text = fs::read_to_string(file.path()).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            code.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count()
+        });
+        let (lines, most) = (lines.sum::<usize>(), if name == "chassis" { MAX_CHASSIS } else { MAX_CRATE });
+        assert!(lines > 0 && lines <= most, "{name} has {lines} lines of code");
+        let library = fs::read_to_string(directory.join("src/lib.rs")).unwrap();
+        assert!(library.starts_with("//! "), "{name} says in its first line what it is for");
+    }
+}
