@@ -72,6 +72,9 @@ class Place:
 
     def service(self, name, number):
         settings = self.registry.settings(name, number)
+        if name == "stock":
+            # It calls nobody, so it has nothing to look up.
+            settings = {key: value for key, value in settings.items() if not key.startswith("DISCOVERY__")}
         service = Service(self.binaries, name, self.scratch, settings, f"-{number}", stateless=True, protected=False)
         service.command = [*self.registry.around, service.binary]
         service.sick = self.scratch / f"{name}{number}-is-sick"
