@@ -3,7 +3,12 @@ mod jwks;
 
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use axum::{Extension, Router};
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use super::*;
 
@@ -83,6 +88,26 @@ async fn ask(verifier: &Verifier, token: &str) -> Result<Claims, Refusal> {
 
 async fn verified(token: &str) -> Result<Claims, Refusal> {
     ask(&Verifier::new(&SERVICE, &auth()).unwrap(), token).await
+}
+
+/// Whatever the routes behind it demand.
+#[tokio::test]
+async fn nobody_gets_past_without_a_token_that_is_accepted() {
+    let verifier = Verifier::new(&SERVICE, &auth()).unwrap();
+    let inside = get(async |Extension(claims): Extension<Claims>| claims.sub);
+    let routes = Router::new().route("/", inside);
+    let routes = routes.route_layer(from_fn_with_state(verifier, require));
+    let right = sign(&claims(("nbf", Value::Null)), &KEY.into()).unwrap();
+    let late = sign(&claims(("exp", json!(1))), &KEY.into()).unwrap();
+    for (token, status) in [(None, 401), (Some(late), 401), (Some(right), 200)] {
+        let mut request = Request::new(Body::empty());
+        if let Some(token) = token {
+            let bearer = format!("Bearer {token}").parse().unwrap();
+            request.headers_mut().insert(header::AUTHORIZATION, bearer);
+        }
+        let answer = routes.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), status);
+    }
 }
 
 #[tokio::test]
