@@ -10,8 +10,8 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
+from parts import in_turn
 from services import ROOT, TARGET, Service
 
 EVENTS = 10_000
@@ -19,17 +19,11 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def scenarios(kind, scratch):
-    place = Place(kind, scratch)
-    every = [
+    return in_turn(Place(kind, scratch), [
         a_broker_that_comes_late_or_goes_is_waited_for, one_trace_goes_from_the_request_to_the_reader,
         nothing_is_lost_when_all_are_killed, a_reader_that_stops_leaves_nothing_half_done,
         what_fails_is_tried_again_later, what_nobody_can_read_is_put_aside,
-    ]
-    for scenario in every:
-        bound = partial(scenario, place)
-        bound.__doc__ = scenario.__doc__
-        yield bound
-    place.close()
+    ])
 
 
 class Place:

@@ -9,28 +9,22 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from functools import partial
 
 from engines import PASSWORD, certificate
+from parts import in_turn
 from services import ROOT, TARGET, Service
 
 REPLICAS = 3
 
 
 def scenarios(kind, scratch):
-    place = Place(kind, scratch)
-    every = [
+    return in_turn(Place(kind, scratch), [
         the_services_own_tests_pass, three_replicas_wait_for_a_late_server_and_make_the_schema_once, replicas_share_the_data,
         a_restart_loses_nothing_and_needs_no_restart_of_the_service, a_server_that_hangs_is_given_up,
         a_statement_that_waits_too_long_is_given_up, a_server_that_may_only_be_read_is_not_ready,
         an_encrypted_server_must_show_who_it_is, a_wrong_password_is_told_at_once, a_password_of_digits_is_taken_as_it_is,
         no_log_line_holds_the_password,
-    ]
-    for scenario in every:
-        bound = partial(scenario, place)
-        bound.__doc__ = scenario.__doc__
-        yield bound
-    place.close()
+    ])
 
 
 class Place:

@@ -9,7 +9,8 @@ from collections import Counter
 
 from engines import apt_install
 import processes
-from registries import REPLICAS, Place, call, in_turn, until
+from parts import in_turn
+from registries import REPLICAS, Place, call, until
 from services import free_port
 
 ADDRESS = "127.0.0.153"

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 
 
@@ -32,3 +33,12 @@ def main(parts):
                         traceback.print_exc()
     print(f"\n{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
+
+
+def in_turn(place, every):
+    """Scenarios of one place, which is closed after the last."""
+    for scenario in every:
+        bound = partial(scenario, place)
+        bound.__doc__ = scenario.__doc__
+        yield bound
+    place.close()

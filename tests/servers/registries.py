@@ -9,8 +9,8 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from functools import partial
 
+from parts import in_turn
 from services import ROOT, TARGET, Service
 
 REPLICAS = 3
@@ -22,14 +22,6 @@ def scenarios(kind, scratch):
         what_is_not_ready_is_not_listed, while_the_registry_is_down_the_known_instances_stay,
         a_registry_that_has_forgotten_is_told_again,
     ])
-
-
-def in_turn(place, every):
-    for scenario in every:
-        bound = partial(scenario, place)
-        bound.__doc__ = scenario.__doc__
-        yield bound
-    place.close()
 
 
 class Place:

@@ -7,12 +7,12 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from functools import partial
 
 from broker_scenarios import Reader
 from consul import Consul
 from engines import MariaDb, Postgres
 from message_brokers import Nats, RabbitMq
+from parts import in_turn
 from services import ROOT, TARGET, Service
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -24,16 +24,10 @@ MACHETE = "0.9.2"
 
 
 def scenarios(scratch):
-    place = Place(scratch)
-    every = [
+    return in_turn(Place(scratch), [
         all_are_made_clean, all_start_at_once, one_request_goes_through_all, a_service_that_is_gone_costs_its_callers_an_answer,
         nothing_is_lost_while_a_reader_is_away,
-    ]
-    for scenario in every:
-        bound = partial(scenario, place)
-        bound.__doc__ = scenario.__doc__
-        yield bound
-    place.close()
+    ])
 
 
 class Place:
