@@ -22,6 +22,7 @@ use toml_edit::{Document, Item, TableLike};
 use super::place::{self, Place};
 use super::wish::{Refusal, Wish, Words, name_help};
 use crate::config::{Error, Source, suggest};
+use crate::scaffold::standard_directory;
 use crate::service::{Broker, InvalidName, Protocol, ServiceName};
 
 const TABLES: [&str; 2] = ["workspace", "services"];
@@ -222,9 +223,18 @@ impl System {
         })
     }
 
-    /// What goes together in each service.
+    /// What goes together in each service, and that no two are in one place.
     fn check(&self) -> Result<(), Error> {
-        for stated in &self.services {
+        for (number, stated) in self.services.iter().enumerate() {
+            let directory = stated.directory();
+            let beside = |other: &&Stated| directory.starts_with(other.directory()) || other.directory().starts_with(&directory);
+            if let Some(other) = self.services[..number].iter().find(beside) {
+                let message = format!("`{}` would be in the same directory as `{}`", stated.wish.name, other.wish.name);
+                let help = Some("give each service a `path` of its own".to_owned());
+                // The one to blame is whichever states where it is.
+                let span = [stated, other].into_iter().find(|stated| stated.wish.path.is_some()).and_then(|it| it.span("path"));
+                return Err(self.source.error(span, message, "here", help));
+            }
             stated.wish.check(Words::File).map_err(|Refusal { option, message, help }| {
                 self.source.error(stated.span(option), message, "here", Some(help))
             })?;
@@ -274,6 +284,11 @@ impl System {
 }
 
 impl Stated {
+    /// From the workspace's root.
+    fn directory(&self) -> PathBuf {
+        self.wish.path.clone().unwrap_or_else(|| standard_directory(&self.wish.name).into())
+    }
+
     /// Others can ask it something.
     fn is_called(&self) -> bool {
         Protocol::from(self.wish.protocol) != Protocol::Events

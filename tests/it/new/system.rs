@@ -107,6 +107,9 @@ fn mistakes_in_the_file_have_a_place_and_a_way_out() {
             "4:3",
             &["there is no service `stcok`, here or in the workspace", "did you mean `stock`?"],
         ),
+        ("[services.a]\n[services.b]\npath = 'services/a'\n", "3:8", &["`b` would be in the same directory as `a`", "path"]),
+        ("[services.a]\npath = 'services/b'\n[services.b]\n", "2:8", &["`b` would be in the same directory as `a`"]),
+        ("[services.a]\npath = 'x'\n[services.b]\npath = 'x/y'\n", "4:8", &["`b` would be in the same directory as `a`"]),
         ("[services.orders]\nconsumes = 'stock'\n", "2:12", &["only `protocol = \"events\"` reads events"]),
         (
             "[services.orders]\nstore = 'none'\nbroker = 'nats'\n",
