@@ -103,6 +103,8 @@ pub enum AddError {
     /// Its library would hide the crate, and `cargo run -p` would not know which is meant.
     #[error("`{0}` is a crate that services are built from or that Cargo.lock lists")]
     CrateOfThatName(ServiceName),
+    #[error("`{directory}` cannot hold a service: crates that services are built from go into `{place}`")]
+    PlaceOfCrate { directory: Utf8PathBuf, place: Utf8PathBuf },
     #[error("the package `{name}` in `{directory}` is not the microservice chassis that services are built from")]
     OtherCrate { name: &'static str, directory: Utf8PathBuf },
     #[error("the chassis in `{0}` is of an earlier version of this tool, which made one crate of what are several now")]
@@ -123,6 +125,7 @@ pub fn new_workspace(
     let spec = system[0];
     refuse_crate_name(&spec.name, &every_package())?;
     let service = placed(service_files(spec, callees), &spec.name, directory);
+    refuse_place_of_crates(directory)?;
     let mut files = placed(workspace_files(workspace_name, system, std::iter::once(&service)), &spec.name, directory);
     let manifest = text(&files, "Cargo.toml");
     let root = RootManifest::parse(&manifest)?;
@@ -163,6 +166,7 @@ pub fn add_service(
         let place = match existing.members.iter().find(|member| member.name == name) {
             Some(member) => known_crate(name, member)?,
             None => {
+                refuse_place_of_crates(directory)?;
                 let place = Utf8Path::new(crates::DIRECTORY).join(name);
                 files.extend_at(&place, fitted(crates::files(name), &ours, &theirs, &mut needs)?);
                 created.push(place.clone());
@@ -221,6 +225,15 @@ pub fn add_service(
     files.put_first(["Cargo.toml".into()]);
     files.put_first(covered);
     Ok(Addition { files, crates: created, notes })
+}
+
+/// A service in the place of a crate that is made with it would take its files, and one above them would hold them.
+fn refuse_place_of_crates(directory: &Utf8Path) -> Result<(), AddError> {
+    let places = crates::all().into_iter().map(|name| Utf8Path::new(crates::DIRECTORY).join(name));
+    match places.into_iter().find(|place| directory.starts_with(place) || place.starts_with(directory)) {
+        Some(place) => Err(AddError::PlaceOfCrate { directory: directory.to_owned(), place }),
+        None => Ok(()),
+    }
 }
 
 /// Where a crate is that services are built from, if that member is it.

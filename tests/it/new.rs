@@ -258,6 +258,12 @@ fn refusals_say_what_to_do_and_write_nothing() {
         (&[("Cargo.toml", WORKSPACE)], &["new", "orders", "--path", "a/../../orders"], &["leads out of the workspace"]),
         (&[("Cargo.toml", WORKSPACE)], &["new", "orders", "--path", "/tmp/orders"], &["is absolute", "--path services/orders"]),
         (&[("Cargo.toml", WORKSPACE)], &["new", "orders", "--path", "."], &["is the workspace's root"]),
+        (
+            &[("Cargo.toml", WORKSPACE)],
+            &["new", "orders", "--path", "crates/chassis"],
+            &["`crates/chassis` cannot hold a service", "choose another directory with --path"],
+        ),
+        (&[], &["new", "orders", "--path", "crates"], &["`crates` cannot hold a service"]),
         (&[("Cargo.toml", WORKSPACE)], &["new", "orders", "--path", "a*"], &["which a Cargo.toml cannot list"]),
         (
             &[("Cargo.toml", WORKSPACE), ("theirs/Cargo.toml", THEIRS)],

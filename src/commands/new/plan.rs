@@ -148,6 +148,7 @@ fn explain(error: AddError, root: &Path, manifest: &str) -> Report {
         AddError::Manifest(error) => place::in_manifest(error, &root.join("Cargo.toml"), manifest),
         error @ AddError::NameTaken { .. } => miette!(help = "choose another name", "{error}"),
         AddError::CrateOfThatName(ref name) => miette!(help = format!("try `{name}-service`"), "{error}"),
+        error @ AddError::PlaceOfCrate { .. } => miette!(help = "choose another directory with --path", "{error}"),
         error @ AddError::OtherCrate { .. } => {
             miette!(help = "services need a package of that name for themselves: rename yours", "{error}")
         }
