@@ -52,13 +52,15 @@ async fn run() -> Result<(), chassis::Error> {
         ["dev-token", "--key-file", file, "--scope", scopes] => {
             return print_dev_token(&config.auth, file.as_ref(), scopes);
         }
+        //% endif
         _ => {
+            //% if auth == "jwt"
             let usage = "usage: [healthcheck | dev-token --key-file FILE [--scope SCOPES]]";
+            //% else
+            let usage = "usage: [healthcheck]";
+            //% endif
             return Err(usage.into());
         }
-        //% else
-        _ => return Err("usage: [healthcheck]".into()),
-        //% endif
     }
     chassis_telemetry::init(&SERVICE, &config.log)?;
     //% if https
@@ -91,8 +93,9 @@ async fn run() -> Result<(), chassis::Error> {
     let served = server.serve(start(&config, &relay)).await;
     // After the last request, which may have written an event.
     relay.finish().await;
-    served
+    served?;
     //% else
-    server.serve(start(&config)).await
+    server.serve(start(&config)).await?;
     //% endif
+    Ok(())
 }
