@@ -195,6 +195,8 @@ offered!(NewBroker of crate::service::Broker {
     Nats,
     /// RabbitMQ, in quorum queues
     Rabbitmq,
+    /// Kafka, in a consumer group
+    Kafka,
 });
 offered!(NewStore of crate::service::Store {
     /// Embedded: nothing to install

@@ -151,7 +151,8 @@ fn broker_url(broker: Broker) -> &'static str {
     match broker {
         Broker::Nats => "nats://nats:4222",
         Broker::Rabbitmq => "amqp://rabbitmq:5672",
-        Broker::Kafka | Broker::None => "",
+        Broker::Kafka => "kafka://kafka:9092",
+        Broker::None => "",
     }
 }
 

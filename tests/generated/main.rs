@@ -111,7 +111,7 @@ fn spec(name: &str) -> ServiceSpec {
 }
 
 /// Those that services can be generated for.
-const BROKERS: &[Broker] = &[Broker::Nats, Broker::Rabbitmq];
+const BROKERS: &[Broker] = &[Broker::Kafka, Broker::Nats, Broker::Rabbitmq];
 
 /// A service that reads the events of `orders`.
 fn reader(name: &str, broker: Broker) -> ServiceSpec {

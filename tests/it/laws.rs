@@ -65,7 +65,7 @@ fn with_events() -> Vec<[ServiceSpec; 2]> {
     let stores = [Store::Sqlite, Store::Postgres, Store::Mysql];
     let [publisher, _] = matrix().swap_remove(0);
     let mut specs = Vec::new();
-    for broker in [Broker::Nats, Broker::Rabbitmq] {
+    for broker in [Broker::Kafka, Broker::Nats, Broker::Rabbitmq] {
         for (turn, store) in stores.into_iter().enumerate() {
             let protocol = [Protocol::Rest, Protocol::Grpc][turn % 2];
             let publisher =

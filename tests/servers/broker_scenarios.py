@@ -22,7 +22,7 @@ def scenarios(kind, scratch):
     return in_turn(Place(kind, scratch), [
         a_broker_that_comes_late_or_goes_is_waited_for, one_trace_goes_from_the_request_to_the_reader,
         nothing_is_lost_when_all_are_killed, a_reader_that_stops_leaves_nothing_half_done,
-        what_fails_is_tried_again_later, what_nobody_can_read_is_put_aside,
+        replicas_share_the_work_and_take_over, what_fails_is_tried_again_later, what_nobody_can_read_is_put_aside,
     ])
 
 
@@ -39,7 +39,10 @@ class Place:
         binaries = built(workspace, scratch / "binaries")
         settings = self.broker.settings()
         self.inventory = Service(binaries, "inventory", scratch, settings, protected=False)
-        self.stock = Reader(binaries, "stock", scratch, {**settings, "CONSUMER__BACKOFF_MS": 200})
+        settings = {**settings, "CONSUMER__BACKOFF_MS": 200}
+        self.stock = Reader(binaries, "stock", scratch, settings)
+        # On the same database, as replicas are.
+        self.replica = Reader(binaries, "stock", scratch, {**settings, "STORE__PATH": self.stock.database}, "-replica")
 
     def post(self, name, headers=None):
         body = f'{{"name": "{name}", "quantity": 1}}'.encode()
@@ -82,7 +85,7 @@ class Place:
             time.sleep(0.2)
 
     def close(self):
-        for service in (self.inventory, self.stock):
+        for service in (self.inventory, self.stock, self.replica):
             if service.process:
                 service.__exit__()
         self.broker.close()
@@ -206,6 +209,29 @@ def a_reader_that_stops_leaves_nothing_half_done(place):
     twice = [message for message, outcome in since if outcome == "duplicate" and message in new]
     assert len(new) == 2_000 and not twice, (len(new), len(twice))
     return f"stopped 3 times, within {max(took):.1f} s; 2000 handled, 0 twice"
+
+
+def replicas_share_the_work_and_take_over(place):
+    """Two replicas read 3,000 events, and one of them is killed in the middle: both have had their share, nothing is lost."""
+    readers = (place.stock, place.replica)
+    place.replica.start()
+    place.replica.until("/readyz", 200, 30)
+    before = place.stock.outcomes()
+    posting = threading.Thread(target=place.post_all, args=("shared", 3_000))
+    posting.start()
+    began = time.monotonic()
+    while min(sum((reader.outcomes() - gone).values()) for reader, gone in zip(readers, (before, Counter()))) < 100:
+        assert time.monotonic() - began < 60, f"one has no share: {[reader.outcomes() for reader in readers]}"
+        time.sleep(0.1)
+    place.replica.process.kill()
+    place.replica.process.wait()
+    killed = time.monotonic()
+    posting.join()
+    place.until_all_are_counted()
+    took = time.monotonic() - killed
+    shares = [(reader.outcomes() - gone)["handled"] for reader, gone in zip(readers, (before, Counter()))]
+    assert place.counted() == place.items(), (place.counted(), place.items(), shares)
+    return f"{shares[0]} and {shares[1]} seen in their logs; all were counted {took:.1f} s after the kill"
 
 
 def what_fails_is_tried_again_later(place):

@@ -1,16 +1,21 @@
-"""Message brokers from the distribution's packages, each with a folder and ports of its own, on the loopback interface."""
+"""Message brokers, each with a folder and ports of its own, on the loopback interface: NATS and RabbitMQ from the
+distribution's packages, Kafka as its project publishes it."""
 
+import base64
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import time
 import urllib.request
+import uuid
+from pathlib import Path
 
 from engines import apt_install
 import processes
-from services import free_port
+from services import TARGET, free_port
 
 
 class Server:
@@ -20,8 +25,11 @@ class Server:
         self.scratch, self.port = scratch, free_port()
         self.data, self.log = scratch / "broker", scratch / "broker.log"
         self.process = None
-        apt_install(self.package)
+        self.install()
         self.data.mkdir()
+
+    def install(self):
+        apt_install(self.package)
 
     def start(self):
         with open(self.log, "ab") as log:
@@ -124,3 +132,57 @@ class RabbitMq(Server):
         super().close()
         self.names.kill()
         self.names.wait()
+
+
+class Kafka(Server):
+    option = "kafka"
+    source, place = Path(__file__).resolve().parent / "kafka", TARGET / "servers" / "kafka"
+
+    def __init__(self, scratch):
+        super().__init__(scratch)
+        self.control, self.properties = free_port(), scratch / "server.properties"
+        settings = {
+            "process.roles": "broker,controller", "node.id": 1, "controller.listener.names": "CONTROLLER",
+            "controller.quorum.voters": f"1@127.0.0.1:{self.control}", "log.dirs": self.data,
+            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.control}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "offsets.topic.replication.factor": 1, "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1, "auto.create.topics.enable": "false",
+        }
+        self.properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = ["format", "--cluster-id", cluster_id, "--config", self.properties]
+        subprocess.run([*self.java(), "kafka.tools.StorageTool", *cluster], check=True, capture_output=True)
+
+    def install(self):
+        if not shutil.which("mvn"):
+            apt_install("maven", "default-jdk-headless")
+        # What librdkafka is built with and of.
+        apt_install("make", "pkg-config", "libssl-dev")
+        wanted = (self.source / "pom.xml").read_text()
+        installed = self.place / "installed"
+        if not installed.is_file() or installed.read_text() != wanted:
+            shutil.rmtree(self.place, ignore_errors=True)
+            shutil.copytree(self.source, self.place)
+            subprocess.run(["mvn", "--quiet", "--batch-mode", "package"], cwd=self.place, check=True)
+            installed.write_text(wanted)
+
+    def java(self):
+        return ["java", "-Xmx512m", "-cp", f"{self.place}/lib/*"]
+
+    def settings(self):
+        return {"BROKER__URL": f"kafka://127.0.0.1:{self.port}"}
+
+    def command(self):
+        return [*self.java(), "kafka.Kafka", str(self.properties)]
+
+    def answers(self):
+        with socket.socket() as connection:
+            return connection.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def waiting(self, name):
+        """Messages in a topic, by the client of Kafka's own project."""
+        command = [*self.java(), str(self.source / "Count.java"), f"127.0.0.1:{self.port}", name]
+        counted = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert counted.returncode == 0, counted.stdout + counted.stderr
+        return int(counted.stdout)

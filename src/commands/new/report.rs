@@ -126,6 +126,7 @@ fn of_one(planned: &Planned, service: &PlannedService) -> Vec<Line> {
         lines.push((format!("docker compose up --detach --wait {broker}"), "start the broker"));
         let url = match broker {
             Broker::Nats => "nats://127.0.0.1:4222",
+            Broker::Kafka => "kafka://127.0.0.1:9094",
             _ => "amqp://127.0.0.1:5672",
         };
         settings += &format!("{}={url} ", variable("BROKER__URL"));
@@ -150,7 +151,8 @@ fn of_one(planned: &Planned, service: &PlannedService) -> Vec<Line> {
         }
     }
     if planned.is_new_workspace && missing.is_empty() {
-        lines.push(("cargo msvc new inventory".into(), "add a second service"));
+        let another = if name.as_str() == "inventory" { "orders" } else { "inventory" };
+        lines.push((format!("cargo msvc new {another}"), "add a second service"));
     }
     lines
 }

@@ -116,7 +116,8 @@ impl Wish {
             return Ok(());
         }
         if self.broker == NewBroker::None {
-            let help = format!("add {} or {}", words.given("broker", "nats"), words.given("broker", "rabbitmq"));
+            let [nats, rabbitmq, kafka] = ["nats", "rabbitmq", "kafka"].map(|broker| words.given("broker", broker));
+            let help = format!("add {nats}, {rabbitmq} or {kafka}");
             return refuse("protocol", &help, format!("`{events}` reads events from a broker"));
         }
         let Some(source) = &self.consumes else {

@@ -23,6 +23,9 @@ use chassis_eureka::Eureka;
 //% if protocol == "grpc"
 use chassis_grpc_server::Http2;
 //% endif
+//% if broker == "kafka"
+pub use chassis_kafka::{Broker, connect};
+//% endif
 //% if broker != "none"
 use chassis_messaging::outbox::Relaying;
 //% endif

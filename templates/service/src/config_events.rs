@@ -4,6 +4,9 @@ use chassis::config::{Admin, ConfigError, Log};
 //% if database
 use chassis_database::server::Database;
 //% endif
+//% if broker == "kafka"
+pub use chassis_kafka::{Broker, connect};
+//% endif
 use chassis_messaging::consumer::Consumption;
 //% if broker == "nats"
 pub use chassis_nats::{Broker, connect};
