@@ -11,6 +11,7 @@ import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+from message_brokers import PASSWORDS
 from parts import in_turn
 from services import ROOT, TARGET, Service
 
@@ -22,7 +23,7 @@ def scenarios(kind, scratch):
     return in_turn(Place(kind, scratch), [
         a_broker_that_comes_late_or_goes_is_waited_for, one_trace_goes_from_the_request_to_the_reader,
         nothing_is_lost_when_all_are_killed, a_reader_that_stops_leaves_nothing_half_done,
-        replicas_share_the_work_and_take_over, what_fails_is_tried_again_later, what_nobody_can_read_is_put_aside,
+        replicas_share_the_work_and_take_over, a_guarded_broker_is_reached_with_a_password, what_fails_is_tried_again_later, what_nobody_can_read_is_put_aside,
     ])
 
 
@@ -30,13 +31,13 @@ class Place:
     """A broker, `inventory` that publishes what becomes of its items, and `stock` that reads it."""
 
     def __init__(self, kind, scratch):
-        self.scratch, self.broker = scratch, kind(scratch)
+        self.scratch, self.kind, self.broker = scratch, kind, kind(scratch)
         cargo = ["cargo", "run", "--quiet", "--locked", "--manifest-path", str(ROOT / "Cargo.toml"), "--"]
         new = [*cargo, "msvc", "new", "--quiet", "--broker", self.broker.option]
         subprocess.run([*new, "inventory", "--workspace", "shop", "--auth", "none"], cwd=scratch, check=True)
         workspace = scratch / "shop"
         subprocess.run([*new, "stock", "--protocol", "events", "--consumes", "inventory"], cwd=workspace, check=True)
-        binaries = built(workspace, scratch / "binaries")
+        self.binaries = binaries = built(workspace, scratch / "binaries")
         settings = self.broker.settings()
         self.inventory = Service(binaries, "inventory", scratch, settings, protected=False)
         settings = {**settings, "CONSUMER__BACKOFF_MS": 200}
@@ -94,8 +95,8 @@ class Place:
 class Reader(Service):
     """A service that nobody calls."""
 
-    def __init__(self, *arguments):
-        super().__init__(*arguments, protected=False)
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options, protected=False)
         self.environment = {key: value for key, value in self.environment.items() if "__SERVER__" not in key}
 
     def handled(self):
@@ -232,6 +233,59 @@ def replicas_share_the_work_and_take_over(place):
     shares = [(reader.outcomes() - gone)["handled"] for reader, gone in zip(readers, (before, Counter()))]
     assert place.counted() == place.items(), (place.counted(), place.items(), shares)
     return f"{shares[0]} and {shares[1]} seen in their logs; all were counted {took:.1f} s after the kill"
+
+
+def a_guarded_broker_is_reached_with_a_password(place):
+    """Another broker encrypts and asks for passwords: with them an event goes through it, with a wrong one or without its
+    authority none does, and no log holds a password."""
+    scratch = place.scratch / "guarded"
+    scratch.mkdir(mode=0o755)
+    broker = place.kind(scratch, guarded=True)
+    inventory = Service(place.binaries, "inventory", scratch, broker.settings("inventory"), protected=False)
+    stock = Reader(place.binaries, "stock", scratch, broker.settings("stock"))
+    settings = broker.settings("stock")
+    wrong = scratch / "wrong.password"
+    wrong.write_text("guessed\n")
+    strangers = [
+        Reader(place.binaries, "stock", scratch, {**settings, "BROKER__PASSWORD_FILE": wrong}, "-guessed"),
+        Reader(place.binaries, "stock", scratch, {key: value for key, value in settings.items() if "CA_FILE" not in key}, "-alone"),
+    ]
+    every = [inventory, stock, *strangers]
+    try:
+        broker.start()
+        for service in every:
+            service.launch()
+        for service in (inventory, stock):
+            service.until("/readyz", 200, 60)
+        one_event(inventory)
+        began = time.monotonic()
+        while not stock.handled():
+            assert time.monotonic() - began < 60, "the event does not come"
+            time.sleep(0.1)
+        reasons = []
+        for stranger in strangers:
+            began = time.monotonic()
+            while not (told := [line["error"] for line in stranger.log_lines() if "error" in line]):
+                assert time.monotonic() - began < 60, "nothing is told"
+                time.sleep(0.1)
+            assert stranger.admin_get("/readyz")[0] == 503 and not stranger.handled(), stranger.log_path
+            reasons.append(told[0])
+        for service in every:
+            text = service.log_path.read_text()
+            assert not any(password in text for password in (*PASSWORDS.values(), "guessed")), service.log_path
+        return f"one event went through; others are told: {'; '.join(reasons)}"
+    finally:
+        for service in every:
+            if service.process:
+                service.__exit__()
+        broker.close()
+
+
+def one_event(service):
+    body = b'{"name": "guarded", "quantity": 1}'
+    request = urllib.request.Request(f"http://127.0.0.1:{service.port}/v1/items", body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 201
 
 
 def what_fails_is_tried_again_later(place):

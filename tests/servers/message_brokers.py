@@ -13,16 +13,24 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-from engines import apt_install
+from engines import apt_install, certificate
 import processes
 from services import TARGET, free_port
 
 
-class Server:
-    """A broker. What is common to all kinds."""
+# Of those that a broker knows that is `guarded`. Each has its own.
+PASSWORDS = {"inventory": "s3cr3t:/?#@ of inventory", "stock": "s3cr3t:/?#@ of stock"}
 
-    def __init__(self, scratch):
-        self.scratch, self.port = scratch, free_port()
+
+class Server:
+    """A broker. What is common to all kinds. One that is guarded encrypts, and asks for passwords."""
+
+    def __init__(self, scratch, guarded=False):
+        self.scratch, self.port, self.guarded = scratch, free_port(), guarded
+        if guarded:
+            self.files = certificate(scratch / "authority", "localhost")
+            # The broker's user reads it.
+            (self.files / "tls.key").chmod(0o644)
         self.data, self.log = scratch / "broker", scratch / "broker.log"
         self.process = None
         self.install()
@@ -56,22 +64,35 @@ class Server:
     def environment(self):
         return dict(os.environ)
 
+    def settings(self, service=None):
+        """What a service is told of it."""
+        host = "localhost" if self.guarded else "127.0.0.1"
+        settings = {"BROKER__URL": f"{self.schemes[self.guarded]}://{host}:{self.port}"}
+        if self.guarded:
+            file = self.scratch / f"{service}.password"
+            file.write_text(PASSWORDS[service] + "\n")
+            settings |= {"BROKER__CA_FILE": self.files / "ca.crt", "BROKER__PASSWORD_FILE": file}
+        return settings
+
     def close(self):
         self.kill()
 
 
 class Nats(Server):
-    option, package = "nats", "nats-server"
+    option, package, schemes = "nats", "nats-server", ("nats", "tls")
 
-    def __init__(self, scratch):
-        super().__init__(scratch)
-        self.monitor = free_port()
-
-    def settings(self):
-        return {"BROKER__URL": f"nats://127.0.0.1:{self.port}"}
+    def __init__(self, scratch, guarded=False):
+        super().__init__(scratch, guarded)
+        self.monitor, self.guard = free_port(), []
+        if guarded:
+            users = [{"user": user, "password": password} for user, password in PASSWORDS.items()]
+            tls = {"cert_file": str(self.files / "tls.crt"), "key_file": str(self.files / "tls.key")}
+            (scratch / "nats.conf").write_text(json.dumps({"authorization": {"users": users}, "tls": tls}))
+            self.guard = ["-c", scratch / "nats.conf"]
 
     def command(self):
-        return ["nats-server", "-a", "127.0.0.1", "-p", str(self.port), "-m", str(self.monitor), "-js", "-sd", str(self.data)]
+        places = ["-a", "127.0.0.1", "-p", self.port, "-m", self.monitor, "-js", "-sd", self.data]
+        return list(map(str, ["nats-server", *places, *self.guard]))
 
     def asked(self, path):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor}{path}", timeout=2) as answer:
@@ -90,24 +111,37 @@ class Nats(Server):
 
 
 class RabbitMq(Server):
-    option, package = "rabbitmq", "rabbitmq-server"
+    option, package, schemes = "rabbitmq", "rabbitmq-server", ("amqp", "amqps")
 
-    def __init__(self, scratch):
-        super().__init__(scratch)
+    def __init__(self, scratch, guarded=False):
+        super().__init__(scratch, guarded)
         self.distribution, self.names_port = free_port(), free_port()
         # Erlang's own name server. Left to itself it would outlive the broker.
         self.names = processes.start(["epmd", "-port", str(self.names_port), "-address", "127.0.0.1"])
 
-    def settings(self):
-        return {"BROKER__URL": f"amqp://127.0.0.1:{self.port}"}
+        if guarded:
+            settings = {
+                "listeners.tcp": "none", "listeners.ssl.1": f"127.0.0.1:{self.port}",
+                "ssl_options.certfile": self.files / "tls.crt", "ssl_options.keyfile": self.files / "tls.key",
+            }
+            (scratch / "rabbitmq.conf").write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
+
+    def start(self):
+        super().start()
+        if self.guarded:
+            for user, password in PASSWORDS.items():
+                for command in (["add_user", user, password], ["set_permissions", user, ".*", ".*", ".*"]):
+                    done = self.control(*command)
+                    assert done.returncode == 0, done.stdout + done.stderr
 
     def command(self):
         return ["/usr/lib/rabbitmq/bin/rabbitmq-server"]
 
     def environment(self):
         loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
+        guard = {"RABBITMQ_CONFIG_FILE": str(self.scratch / "rabbitmq.conf")} if self.guarded else {}
         return {
-            **os.environ, "HOME": str(self.scratch), "ERL_EPMD_ADDRESS": "127.0.0.1", "ERL_EPMD_PORT": str(self.names_port),
+            **os.environ, **guard, "HOME": str(self.scratch), "ERL_EPMD_ADDRESS": "127.0.0.1", "ERL_EPMD_PORT": str(self.names_port),
             "RABBITMQ_NODENAME": f"broker-{self.port}@localhost", "RABBITMQ_MNESIA_BASE": str(self.data),
             "RABBITMQ_LOG_BASE": str(self.data), "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port), "RABBITMQ_DIST_PORT": str(self.distribution),
@@ -135,30 +169,46 @@ class RabbitMq(Server):
 
 
 class Kafka(Server):
-    option = "kafka"
+    option, schemes = "kafka", ("kafka", "kafka+ssl")
     source, place = Path(__file__).resolve().parent / "kafka", TARGET / "servers" / "kafka"
 
-    def __init__(self, scratch):
-        super().__init__(scratch)
+    def __init__(self, scratch, guarded=False):
+        super().__init__(scratch, guarded)
         self.control, self.properties = free_port(), scratch / "server.properties"
+        protocol, host = ("SASL_SSL", "localhost") if guarded else ("PLAINTEXT", "127.0.0.1")
         settings = {
             "process.roles": "broker,controller", "node.id": 1, "controller.listener.names": "CONTROLLER",
             "controller.quorum.voters": f"1@127.0.0.1:{self.control}", "log.dirs": self.data,
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.control}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": f"BROKER://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.control}",
+            "advertised.listeners": f"BROKER://{host}:{self.port}", "inter.broker.listener.name": "BROKER",
+            "listener.security.protocol.map": f"BROKER:{protocol},CONTROLLER:PLAINTEXT",
             "offsets.topic.replication.factor": 1, "transaction.state.log.replication.factor": 1,
             "transaction.state.log.min.isr": 1, "auto.create.topics.enable": "false",
         }
+        users = []
+        if guarded:
+            both = self.files / "both.pem"
+            both.write_text((self.files / "tls.key").read_text() + (self.files / "tls.crt").read_text())
+            module = "org.apache.kafka.common.security.scram.ScramLoginModule"
+            settings |= {
+                "ssl.keystore.type": "PEM", "ssl.keystore.location": both, "ssl.truststore.type": "PEM",
+                "ssl.truststore.location": self.files / "ca.crt", "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+                "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
+                "listener.name.broker.scram-sha-512.sasl.jaas.config":
+                    f'{module} required username="broker" password="of-the-broker";',
+            }
+            known = {**PASSWORDS, "broker": "of-the-broker"}
+            users = [f"--add-scram=SCRAM-SHA-512=[name={user},password={password}]" for user, password in known.items()]
         self.properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        cluster = ["format", "--cluster-id", cluster_id, "--config", self.properties]
+        cluster = ["format", "--cluster-id", cluster_id, "--config", self.properties, *users]
         subprocess.run([*self.java(), "kafka.tools.StorageTool", *cluster], check=True, capture_output=True)
 
     def install(self):
         if not shutil.which("mvn"):
             apt_install("maven", "default-jdk-headless")
         # What librdkafka is built with and of.
-        apt_install("make", "pkg-config", "libssl-dev")
+        apt_install("g++", "libssl-dev", "make", "pkg-config")
         wanted = (self.source / "pom.xml").read_text()
         installed = self.place / "installed"
         if not installed.is_file() or installed.read_text() != wanted:
@@ -169,9 +219,6 @@ class Kafka(Server):
 
     def java(self):
         return ["java", "-Xmx512m", "-cp", f"{self.place}/lib/*"]
-
-    def settings(self):
-        return {"BROKER__URL": f"kafka://127.0.0.1:{self.port}"}
 
     def command(self):
         return [*self.java(), "kafka.Kafka", str(self.properties)]

@@ -244,7 +244,8 @@ impl Subscriber for Kafka {
     }
 }
 
-/// What librdkafka says is for those who look for it: what goes wrong is told by what was asked of it.
+/// What librdkafka says is for those who look for it: what goes wrong is told by what was asked of it. But not why a
+/// connection is refused, after which that only times out.
 #[derive(Clone)]
 pub struct Quiet;
 
@@ -254,7 +255,13 @@ impl ClientContext for Quiet {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, "librdkafka: {reason}");
+        use RDKafkaErrorCode::{Authentication, Resolve, SSL};
+        match error.rdkafka_error_code() {
+            Some(Authentication | Resolve | SSL) => {
+                tracing::warn!(error = reason, "Kafka cannot be reached");
+            }
+            _ => tracing::debug!(%error, "librdkafka: {reason}"),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{AckKind, Context, Message as Received, consumer, stream};
-use async_nats::{ConnectOptions, connection, jetstream};
+use async_nats::{ConnectOptions, Event, connection, jetstream};
 use chassis::config::{ConfigError, invalid, millis, secret};
 use chassis::{BoxFuture, Error};
 use chassis_messaging::broker::{
@@ -66,6 +66,7 @@ pub async fn connect(config: &Broker, service: &str) -> Result<Nats, Error> {
         .name(service)
         .connection_timeout(config.timeout)
         .request_timeout(Some(config.timeout))
+        .event_callback(tell)
         .retry_on_initial_connect();
     if let Some(password) = config.secret()? {
         let user = config.user.clone().unwrap_or_else(|| service.to_owned());
@@ -86,6 +87,15 @@ pub async fn connect(config: &Broker, service: &str) -> Result<Nats, Error> {
         replicas: config.replicas,
         service: service.to_owned(),
     })
+}
+
+/// Why there is no connection, which else nobody would learn: requests wait for one and time out.
+async fn tell(event: Event) {
+    match event {
+        Event::ClientError(error) => tracing::warn!(%error, "NATS cannot be reached"),
+        Event::ServerError(error) => tracing::warn!(%error, "NATS refuses"),
+        event => tracing::info!("{event}"),
+    }
 }
 
 impl Nats {
