@@ -1,5 +1,6 @@
 """Services in which each value of an option meets each value of all others, as far as they go together."""
 
+import json
 from itertools import combinations, product
 
 OPTIONS = {
@@ -56,7 +57,7 @@ def toml(every):
                 value = [value] if value != "nobody" else []
             # Those who read events have no callers to know.
             if option not in ("auth", "discovery") or service["protocol"] != "events":
-                text += f"{option} = {str(value).lower() if isinstance(value, bool) else value!r}\n"
+                text += f"{option} = {json.dumps(value)}\n"
         if service["protocol"] == "events":
             sources = (it for it, of in every.items() if of["protocol"] != "events" and of["broker"] == service["broker"])
             text += f'consumes = "{next(sources)}"\n'

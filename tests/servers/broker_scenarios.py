@@ -23,7 +23,8 @@ def scenarios(kind, scratch):
     return in_turn(Place(kind, scratch), [
         a_broker_that_comes_late_or_goes_is_waited_for, one_trace_goes_from_the_request_to_the_reader,
         nothing_is_lost_when_all_are_killed, a_reader_that_stops_leaves_nothing_half_done,
-        replicas_share_the_work_and_take_over, a_guarded_broker_is_reached_with_a_password, what_fails_is_tried_again_later, what_nobody_can_read_is_put_aside,
+        replicas_share_the_work_and_take_over, a_guarded_broker_is_reached_with_a_password,
+        what_fails_is_tried_again_later, what_nobody_can_read_is_put_aside,
     ])
 
 
