@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from commands import TARGET
 from engines import apt_install
-from services import TARGET
 
 PLACE = TARGET / "containers"
 VENV = PLACE / "venv"

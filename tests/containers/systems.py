@@ -7,9 +7,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from commands import MSVC
 from engine import Engine
 from parts import in_turn
-from services import ROOT
 
 # With what each service is made, callees before callers.
 SHOP = {
@@ -26,7 +26,6 @@ class Place:
     def __init__(self, scratch, services):
         self.engine, self.services = Engine(), services
         self.engine.bases()
-        cargo = ["cargo", "run", "--quiet", "--locked", "--manifest-path", str(ROOT / "Cargo.toml"), "--"]
         # Podman-compose takes the paths of included files from the first file's directory, Docker from their own: this makes
         # `../../certificates` the same place for both.
         parent = scratch / "of" / "both"
@@ -35,7 +34,7 @@ class Place:
         (scratch / "of" / "certificates").symlink_to(self.workspace / "certificates")
         for name, options in services.items():
             first = not self.workspace.exists()
-            command = [*cargo, "msvc", "new", "--quiet", name, *options, *(["--workspace", "shop"] if first else [])]
+            command = [*MSVC, "new", "--quiet", name, *options, *(["--workspace", "shop"] if first else [])]
             subprocess.run(command, cwd=parent if first else self.workspace, check=True)
         self.took, self.token = {}, None
         for name in services:

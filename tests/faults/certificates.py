@@ -7,7 +7,8 @@ import subprocess
 
 from load import Connection, closed_loop
 from scenarios import expect
-from services import ROOT, Service
+from commands import ROOT
+from services import Service
 
 SCRIPT = ROOT / "templates/crates/chassis-tls/dev-certificates.sh"
 # How often services look for new certificates, in this test.

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from services import TARGET, Service
+from commands import TARGET
+from services import Service
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 VENV = TARGET / "faults" / "venv"

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,16 +12,14 @@ import urllib.request
 from pathlib import Path
 
 import processes
+from commands import MSVC, release
 
-ROOT = Path(__file__).resolve().parents[2]
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 
 
 def build(scratch, name="shop", options=()):
     """`gateway` calls `orders` calls `inventory`, and `catalog`, which asks for no tokens, calls `gateway`: generated and
     built in release mode. Returns where the binaries are."""
-    cargo = ["cargo", "run", "--quiet", "--locked", "--manifest-path", str(ROOT / "Cargo.toml"), "--"]
-    msvc = [*cargo, "msvc", "new", "--quiet", *options]
+    msvc = [*MSVC, "new", "--quiet", *options]
     subprocess.run([*msvc, "inventory", "--workspace", name], cwd=scratch, check=True)
     workspace = scratch / name
     subprocess.run([*msvc, "orders", "--calls", "inventory"], cwd=workspace, check=True)
@@ -33,19 +30,8 @@ def build(scratch, name="shop", options=()):
     text = client.read_text()
     assert text.count('get("/v1/items")') == 1, "the client asks for items once"
     client.write_text(text.replace('get("/v1/items")', 'get("/v1/inventory/items")'))
-    target = TARGET / "generated" / "build"
-    subprocess.run(
-        ["cargo", "build", "--release", "--quiet", "--locked"],
-        cwd=workspace, check=True,
-        # What the linker could still gain would cost a minute for each service, and changes nothing here.
-        env={**os.environ, "CARGO_TARGET_DIR": str(target), "CARGO_PROFILE_RELEASE_LTO": "off",
-             "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16"},
-    )
-    # Beside the workspace: the next one is built in the same place.
     binaries = scratch / f"{name}-binaries"
-    binaries.mkdir()
-    for service in ("inventory", "orders", "gateway", "catalog"):
-        shutil.copy2(target / "release" / service, binaries)
+    release(workspace, binaries, ("inventory", "orders", "gateway", "catalog"))
     return binaries
 
 

@@ -1,7 +1,5 @@
 """What services do with events, whatever becomes of them and of the broker."""
 
-import os
-import shutil
 import sqlite3
 import subprocess
 import threading
@@ -11,9 +9,10 @@ import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+from commands import MSVC, release
 from message_brokers import PASSWORDS
 from parts import in_turn
-from services import ROOT, TARGET, Service
+from services import Service
 
 EVENTS = 10_000
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -33,12 +32,12 @@ class Place:
 
     def __init__(self, kind, scratch):
         self.scratch, self.kind, self.broker = scratch, kind, kind(scratch)
-        cargo = ["cargo", "run", "--quiet", "--locked", "--manifest-path", str(ROOT / "Cargo.toml"), "--"]
-        new = [*cargo, "msvc", "new", "--quiet", "--broker", self.broker.option]
+        new = [*MSVC, "new", "--quiet", "--broker", self.broker.option]
         subprocess.run([*new, "inventory", "--workspace", "shop", "--auth", "none"], cwd=scratch, check=True)
         workspace = scratch / "shop"
         subprocess.run([*new, "stock", "--protocol", "events", "--consumes", "inventory"], cwd=workspace, check=True)
-        self.binaries = binaries = built(workspace, scratch / "binaries")
+        self.binaries = binaries = scratch / "binaries"
+        release(workspace, binaries, ("inventory", "stock"))
         settings = self.broker.settings()
         self.inventory = Service(binaries, "inventory", scratch, settings, protected=False)
         settings = {**settings, "CONSUMER__BACKOFF_MS": 200}
@@ -46,10 +45,10 @@ class Place:
         # On the same database, as replicas are.
         self.replica = Reader(binaries, "stock", scratch, {**settings, "STORE__PATH": self.stock.database}, "-replica")
 
-    def post(self, name, headers=None):
+    def post(self, name, headers=None, to=None):
         body = f'{{"name": "{name}", "quantity": 1}}'.encode()
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.inventory.port}/v1/items", body, {"content-type": "application/json", **(headers or {})})
+            f"http://127.0.0.1:{(to or self.inventory).port}/v1/items", body, {"content-type": "application/json", **(headers or {})})
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 return answer.status
@@ -107,18 +106,6 @@ class Reader(Service):
 
     def outcomes(self):
         return Counter(outcome for _, outcome in self.handled())
-
-
-def built(workspace, binaries):
-    target = TARGET / "generated" / "build"
-    # What the linker could still gain would cost a minute, and changes nothing here.
-    release = {"CARGO_PROFILE_RELEASE_LTO": "off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16"}
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(target), **release}
-    subprocess.run(["cargo", "build", "--release", "--quiet", "--locked"], cwd=workspace, env=environment, check=True)
-    binaries.mkdir()
-    for service in ("inventory", "stock"):
-        shutil.copy2(target / "release" / service, binaries)
-    return binaries
 
 
 def one(database, query):
@@ -258,7 +245,7 @@ def a_guarded_broker_is_reached_with_a_password(place):
             service.launch()
         for service in (inventory, stock):
             service.until("/readyz", 200, 60)
-        one_event(inventory)
+        assert place.post("guarded", to=inventory) == 201
         began = time.monotonic()
         while not stock.handled():
             assert time.monotonic() - began < 60, "the event does not come"
@@ -280,13 +267,6 @@ def a_guarded_broker_is_reached_with_a_password(place):
             if service.process:
                 service.__exit__()
         broker.close()
-
-
-def one_event(service):
-    body = b'{"name": "guarded", "quantity": 1}'
-    request = urllib.request.Request(f"http://127.0.0.1:{service.port}/v1/items", body, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        assert answer.status == 201
 
 
 def what_fails_is_tried_again_later(place):

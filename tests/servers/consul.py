@@ -7,8 +7,9 @@ import subprocess
 import time
 import urllib.request
 
+from commands import TARGET
 import processes
-from services import TARGET, free_port
+from services import free_port
 
 PLACE = TARGET / "servers" / "consul"
 BINARY = PLACE / "usr/bin/consul"

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import threading
 import time
@@ -10,9 +9,10 @@ import urllib.error
 import urllib.request
 from collections import Counter
 
+from commands import BUILT, MSVC, release
 from engines import PASSWORD, certificate
 from parts import in_turn
-from services import ROOT, TARGET, Service
+from services import Service
 
 REPLICAS = 3
 
@@ -32,17 +32,11 @@ class Place:
 
     def __init__(self, kind, scratch):
         self.scratch, self.engine = scratch, kind(scratch)
-        cargo = ["cargo", "run", "--quiet", "--locked", "--manifest-path", str(ROOT / "Cargo.toml"), "--"]
-        new = [*cargo, "msvc", "new", "orders", "--workspace", "shop", "--quiet", "--auth", "none", "--store", self.engine.option]
+        new = [*MSVC, "new", "orders", "--workspace", "shop", "--quiet", "--auth", "none", "--store", self.engine.option]
         subprocess.run(new, cwd=scratch, check=True)
-        target = TARGET / "generated" / "build"
-        self.environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
-        # What the linker could still gain would cost a minute, and changes nothing here.
-        release = {"CARGO_PROFILE_RELEASE_LTO": "off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16"}
-        self.cargo("build", "--release", "--quiet", **release)
+        self.environment = {**os.environ, "CARGO_TARGET_DIR": str(BUILT)}
         self.binaries = scratch / "binaries"
-        self.binaries.mkdir()
-        shutil.copy2(target / "release" / "orders", self.binaries)
+        release(scratch / "shop", self.binaries, ["orders"])
         self.replicas, self.logs = [], []
 
     def cargo(self, *arguments, **environment):

@@ -12,9 +12,10 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
+from commands import TARGET
 from engines import apt_install
 import processes
-from services import TARGET, free_port
+from services import free_port
 
 SOURCE = Path(__file__).resolve().parent / "eureka"
 PLACE = TARGET / "servers" / "eureka"

@@ -19,7 +19,8 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "faults"))
 
-from services import ROOT, TARGET, Service  # noqa: E402
+from commands import MSVC, ROOT, TARGET  # noqa: E402
+from services import Service  # noqa: E402
 
 CERTIFICATES = ROOT / "templates/crates/chassis-tls/dev-certificates.sh"
 # In this order: a service is made after those that it calls.
@@ -42,12 +43,11 @@ class Place:
 
     def __init__(self, scratch):
         self.scratch = scratch
-        cargo = ["cargo", "run", "--quiet", "--locked", "--manifest-path", str(ROOT / "Cargo.toml"), "--"]
         workspace = scratch / "shop"
         for name, options in SHOP:
             first = not workspace.exists()
             here = [*options.split(), "--workspace", "shop"] if first else options.split()
-            command = [*cargo, "msvc", "new", "--quiet", name, *here]
+            command = [*MSVC, "new", "--quiet", name, *here]
             subprocess.run(command, cwd=scratch if first else workspace, check=True)
         target = TARGET / "generated" / "build"
         build = ["cargo", "build", "--quiet", "--locked"]

@@ -13,9 +13,10 @@ import urllib.request
 import uuid
 from pathlib import Path
 
+from commands import TARGET
 from engines import apt_install, certificate
 import processes
-from services import TARGET, free_port
+from services import free_port
 
 
 # Of those that a broker knows that is `guarded`. Each has its own.

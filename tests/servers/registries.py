@@ -1,8 +1,6 @@
 """How services with a registry list themselves and find each other, whatever becomes of that registry."""
 
 import json
-import os
-import shutil
 import subprocess
 import threading
 import time
@@ -10,8 +8,9 @@ import urllib.error
 import urllib.request
 from collections import Counter
 
+from commands import MSVC, release
 from parts import in_turn
-from services import ROOT, TARGET, Service
+from services import Service
 
 REPLICAS = 3
 
@@ -29,8 +28,7 @@ class Place:
 
     def __init__(self, kind, scratch):
         self.scratch, self.registry = scratch, kind(scratch)
-        cargo = ["cargo", "run", "--quiet", "--locked", "--manifest-path", str(ROOT / "Cargo.toml"), "--"]
-        new = [*cargo, "msvc", "new", "--quiet", "--auth", "none", "--store", "none", "--discovery", self.registry.option]
+        new = [*MSVC, "new", "--quiet", "--auth", "none", "--store", "none", "--discovery", self.registry.option]
         subprocess.run([*new, "stock", "--workspace", "shop"], cwd=scratch, check=True)
         subprocess.run([*new, "orders", "--calls", "stock"], cwd=scratch / "shop", check=True)
         # As its owner would: each replica says which one it is, and may be told that it is not well.
@@ -46,16 +44,8 @@ class Place:
             }
         })
     });"""))
-        target = TARGET / "generated" / "build"
-        # What the linker could still gain would cost a minute, and changes nothing here.
-        release = {"CARGO_PROFILE_RELEASE_LTO": "off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16"}
-        subprocess.run(
-            ["cargo", "build", "--release", "--quiet", "--locked"], cwd=scratch / "shop", check=True,
-            env={**os.environ, "CARGO_TARGET_DIR": str(target), **release})
         self.binaries = scratch / "binaries"
-        self.binaries.mkdir()
-        for service in ("stock", "orders"):
-            shutil.copy2(target / "release" / service, self.binaries)
+        release(scratch / "shop", self.binaries, ("stock", "orders"))
         self.registry.start()
         self.stock = [self.service("stock", number) for number in range(REPLICAS)]
         self.orders = self.service("orders", "")

@@ -1,26 +1,23 @@
 """What the services of one file do together."""
 
 import json
-import os
 import shutil
-import subprocess
 import time
 import urllib.error
 import urllib.request
 
 from broker_scenarios import Reader
+from commands import MSVC, ROOT, machete, release, run
 from consul import Consul
 from engines import MariaDb, Postgres
 from message_brokers import Nats, RabbitMq
 from parts import in_turn
-from services import ROOT, TARGET, Service
+from services import Service
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 BUSINESS = ROOT / "tests/servers/business"
 CALLED = ["catalog", "gateway", "inventory", "orders", "shipping"]
 READERS = ["audit", "mailer"]
-# Of the tool that looks for dependencies that nobody uses.
-MACHETE = "0.9.2"
 
 
 def scenarios(scratch):
@@ -36,17 +33,10 @@ class Place:
     def __init__(self, scratch):
         self.scratch, self.workspace = scratch, scratch / "shop"
         shutil.copy2(ROOT / "docs/shop.toml", scratch)
-        self.target = TARGET / "generated" / "build"
         self.parts, self.services = [], {}
 
     def msvc(self, *arguments, where=None):
-        cargo = ["cargo", "run", "--quiet", "--locked", "--manifest-path", str(ROOT / "Cargo.toml"), "--"]
-        return self.run([*cargo, "msvc", *arguments], where or self.workspace)
-
-    def run(self, command, where, **environment):
-        ran = subprocess.run(command, cwd=where, env={**os.environ, **environment}, capture_output=True, text=True)
-        assert ran.returncode == 0, f"{command}: {ran.stdout[-3000:]}{ran.stderr[-3000:]}"
-        return ran
+        return run([*MSVC, *arguments], where or self.workspace)
 
     def edit(self, path, old, new):
         """As its owner would."""
@@ -92,12 +82,9 @@ class Place:
 def all_are_made_clean(place):
     """From the file: no finding, no warning, no dependency that nobody uses, in any of the seven services."""
     place.msvc("new", "--from", "shop.toml", where=place.scratch)
-    found = place.msvc("lint").stderr + place.msvc("lint").stdout
-    tool = TARGET / "tools"
-    if not (tool / "bin/cargo-machete").exists():
-        install = ["cargo", "install", "--quiet", "--locked", "cargo-machete", "--version", MACHETE, "--root", str(tool)]
-        place.run(install, place.scratch)
-    place.run([str(tool / "bin/cargo-machete"), "."], place.workspace)
+    found = place.msvc("lint").strip().splitlines()[-1]
+    assert "no findings" in found, found
+    machete(place.workspace)
     # What the owner's business is: one order goes through the whole shop.
     for service in ("orders", "gateway"):
         shutil.copy2(BUSINESS / f"{service}.rs", place.workspace / "services" / service / "src/place.rs")
@@ -112,15 +99,10 @@ def all_are_made_clean(place):
         items = "    /// The first items. A copy when there is no answer.\n"
         send = f'    pub async fn send(&self, item: &Item) -> Result<Item, CallError> {{\n        self.0.post("{path}", item).await\n    }}\n\n'
         place.edit(client, items, send + items)
-    # What the linker could still gain would cost a minute, and changes nothing here.
-    release = {"CARGO_PROFILE_RELEASE_LTO": "off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16"}
-    built = place.run(["cargo", "build", "--release", "--locked"], place.workspace, CARGO_TARGET_DIR=str(place.target), **release)
-    assert "warning" not in built.stderr, built.stderr[-3000:]
     place.binaries = place.scratch / "binaries"
-    place.binaries.mkdir()
-    for service in (*CALLED, *READERS):
-        shutil.copy2(place.target / "release" / service, place.binaries)
-    return found.strip().splitlines()[-1]
+    said = release(place.workspace, place.binaries, (*CALLED, *READERS))
+    assert "warning" not in said, said[-3000:]
+    return found
 
 
 def all_start_at_once(place):

@@ -9,8 +9,9 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from commands import TARGET
 import processes
-from services import TARGET, free_port
+from services import free_port
 
 HERE = Path(__file__).resolve().parent
 TOOLS = TARGET / "telemetry"

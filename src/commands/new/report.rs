@@ -122,6 +122,10 @@ fn of_one(planned: &Planned, service: &PlannedService) -> Vec<Line> {
             settings += &format!("{}={file} ", variable(&format!("TOKEN__{key}_FILE")));
         }
     }
+    if *broker == Broker::Kafka {
+        let packages = "sudo apt-get install g++ libssl-dev make pkg-config";
+        lines.push((packages.into(), "have what Kafka's client is built with, on Debian or Ubuntu"));
+    }
     if *broker != Broker::None {
         lines.push((format!("docker compose up --detach --wait {broker}"), "start the broker"));
         let url = match broker {

@@ -96,6 +96,11 @@ fn services_with_events_say_what_to_start_and_what_makes_no_sense() {
         assert!(made.stderr.lines().any(|printed| printed.trim() == line), "{line} in\n{}", made.stderr);
     }
     assert!(sandbox.text("shop/compose.yaml").contains("image: nats:"));
+    let made = sandbox.run("", &["new", "orders", "--workspace", "other", "--auth", "none", "--broker", "kafka"]).ok();
+    for line in ["apt-get install g++ libssl-dev make pkg-config", "ORDERS__BROKER__URL=kafka://127.0.0.1:9094 cargo run -p orders"] {
+        assert!(made.stderr.contains(line), "{line}: {}", made.stderr);
+    }
+    assert!(sandbox.text("other/compose.yaml").contains("image: apache/kafka:"));
     let reader = ["new", "stock", "--protocol", "events", "--consumes", "orders", "--broker", "rabbitmq"];
     let added = sandbox.run("shop", &reader).ok();
     assert!(added.stderr.contains("compose.yaml has no `rabbitmq`"), "{}", added.stderr);

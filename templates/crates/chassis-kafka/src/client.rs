@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chassis::config::{ConfigError, invalid, millis, secret};
+use chassis::config::{ConfigError, invalid, millis};
 use chassis::{BoxFuture, Error};
-use chassis_messaging::broker::{Published, Publisher, Subscriber, Subscription};
+use chassis_messaging::broker::{Published, Publisher, Subscriber, Subscription, login};
 use chassis_messaging::consumer::Consumption;
 use chassis_messaging::message::Message;
 use chassis_messaging::names::{Reader, events};
@@ -92,31 +92,27 @@ impl Broker {
             .set("client.id", service)
             .set("socket.timeout.ms", milliseconds(self.timeout))
             .set("reconnect.backoff.max.ms", "2000");
-        let password = self.secret()?;
+        let (user, password) = (self.user.as_deref(), self.password.as_ref());
+        let login = login(service, user, password, self.password_file.as_deref())?;
         config.set(
             "security.protocol",
-            match (encrypts, password.is_some()) {
+            match (encrypts, login.is_some()) {
                 (false, false) => "PLAINTEXT",
                 (false, true) => "SASL_PLAINTEXT",
                 (true, false) => "SSL",
                 (true, true) => "SASL_SSL",
             },
         );
-        if let Some(password) = password {
+        if let Some((user, password)) = login {
             config
                 .set("sasl.mechanisms", &self.sasl_mechanism)
-                .set("sasl.username", self.user.as_deref().unwrap_or(service))
+                .set("sasl.username", user)
                 .set("sasl.password", password.expose_secret());
         }
         if let Some(file) = &self.ca_file {
             config.set("ssl.ca.location", file.to_string_lossy());
         }
         Ok(config)
-    }
-
-    fn secret(&self) -> Result<Option<SecretString>, ConfigError> {
-        let file = self.password_file.as_deref();
-        secret("broker.password", self.password.as_ref(), file)
     }
 }
 
@@ -143,7 +139,7 @@ fn servers(url: &str) -> Result<(String, bool), &'static str> {
     }
 }
 
-pub fn milliseconds(duration: Duration) -> String {
+fn milliseconds(duration: Duration) -> String {
     duration.as_millis().to_string()
 }
 

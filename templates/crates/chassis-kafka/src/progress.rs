@@ -40,21 +40,21 @@ pub struct Gone;
 impl Progress {
     /// A message has come.
     pub fn begun(&self, partition: i32, offset: i64) -> Place {
-        let mut partitions = self.lock();
-        let stint = partitions.stints + 1;
-        let entry = partitions.read.entry(partition).or_insert(Partition {
-            stint,
-            open: BTreeSet::new(),
-            next: offset,
+        let Partitions { stints, read } = &mut *self.lock();
+        let entry = read.entry(partition).or_insert_with(|| {
+            *stints += 1;
+            Partition {
+                stint: *stints,
+                open: BTreeSet::new(),
+                next: offset,
+            }
         });
         entry.open.insert(offset);
         entry.next = entry.next.max(offset + 1);
-        let stint = entry.stint;
-        partitions.stints = partitions.stints.max(stint);
         Place {
             partition,
             offset,
-            stint,
+            stint: entry.stint,
         }
     }
 

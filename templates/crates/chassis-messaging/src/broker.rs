@@ -1,13 +1,28 @@
 //! What a broker's own crate does. It reports what goes wrong and does not try again: [`crate::consumer`] and
 //! [`crate::outbox`] do, for all of them.
 
+use std::path::Path;
 use std::time::Duration;
 
+use chassis::config::{ConfigError, secret};
 use chassis::{BoxFuture, Error};
+use secrecy::SecretString;
 
 use crate::consumer::Consumption;
 use crate::message::{Malformed, Message};
 use crate::names::Reader;
+
+/// The user and the password that a broker is told, if there is a password: unless it says otherwise, a service is a user by
+/// its own name.
+pub fn login(
+    service: &str,
+    user: Option<&str>,
+    password: Option<&SecretString>,
+    password_file: Option<&Path>,
+) -> Result<Option<(String, SecretString)>, ConfigError> {
+    let password = secret("broker.password", password, password_file)?;
+    Ok(password.map(|password| (user.unwrap_or(service).to_owned(), password)))
+}
 
 /// Where events are published.
 pub trait Publisher: Send + Sync {

@@ -8,10 +8,10 @@ use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{AckKind, Context, Message as Received, consumer, stream};
 use async_nats::{ConnectOptions, Event, connection, jetstream};
-use chassis::config::{ConfigError, invalid, millis, secret};
+use chassis::config::{invalid, millis};
 use chassis::{BoxFuture, Error};
 use chassis_messaging::broker::{
-    Delivery, Published, Publisher, Receipt, Subscriber, Subscription,
+    Delivery, Published, Publisher, Receipt, Subscriber, Subscription, login,
 };
 use chassis_messaging::consumer::Consumption;
 use chassis_messaging::message::{Message, REASON};
@@ -68,8 +68,9 @@ pub async fn connect(config: &Broker, service: &str) -> Result<Nats, Error> {
         .request_timeout(Some(config.timeout))
         .event_callback(tell)
         .retry_on_initial_connect();
-    if let Some(password) = config.secret()? {
-        let user = config.user.clone().unwrap_or_else(|| service.to_owned());
+    let (user, password) = (config.user.as_deref(), config.password.as_ref());
+    let login = login(service, user, password, config.password_file.as_deref())?;
+    if let Some((user, password)) = login {
         options = options.user_and_password(user, password.expose_secret().to_owned());
     }
     if let Some(file) = &config.ca_file {
@@ -135,13 +136,6 @@ impl Nats {
             *confirmed += 1;
         }
         Ok(())
-    }
-}
-
-impl Broker {
-    fn secret(&self) -> Result<Option<SecretString>, ConfigError> {
-        let file = self.password_file.as_deref();
-        secret("broker.password", self.password.as_ref(), file)
     }
 }
 

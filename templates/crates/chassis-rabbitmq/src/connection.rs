@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::config::{ConfigError, invalid, millis, secret};
+use chassis::config::{invalid, millis};
 use chassis::{BoxFuture, Error};
-use chassis_messaging::broker::{Published, Publisher, Subscriber, Subscription};
+use chassis_messaging::broker::{Published, Publisher, Subscriber, Subscription, login};
 use chassis_messaging::consumer::Consumption;
 use chassis_messaging::message::Message;
 use chassis_messaging::names::{Reader, events};
@@ -67,9 +67,10 @@ pub async fn connect(config: &Broker, service: &str) -> Result<RabbitMq, Error> 
         .url
         .parse()
         .map_err(|error| invalid("broker.url", error))?;
-    if let Some(password) = config.secret()? {
-        let user = config.user.as_deref().unwrap_or(service);
-        user.clone_into(&mut uri.authority.userinfo.username);
+    let (user, password) = (config.user.as_deref(), config.password.as_ref());
+    let login = login(service, user, password, config.password_file.as_deref())?;
+    if let Some((user, password)) = login {
+        uri.authority.userinfo.username = user;
         password
             .expose_secret()
             .clone_into(&mut uri.authority.userinfo.password);
@@ -88,13 +89,6 @@ pub async fn connect(config: &Broker, service: &str) -> Result<RabbitMq, Error> 
         service: service.to_owned(),
         publishing: Arc::default(),
     })
-}
-
-impl Broker {
-    fn secret(&self) -> Result<Option<SecretString>, ConfigError> {
-        let file = self.password_file.as_deref();
-        secret("broker.password", self.password.as_ref(), file)
-    }
 }
 
 impl RabbitMq {
