@@ -194,7 +194,7 @@ fn issuer(service: &Service, system: &System, notes: &mut Vec<Note>) -> Option<S
     Some(url)
 }
 
-/// The registry that the service is told of: where it is for pods, nobody has said, unless msvc.toml does.
+/// The registry that the service lists itself at, or looks others up in: where it is for pods, nobody has said, unless msvc.toml does.
 fn registry_note(service: &Service, system: &System) -> Option<Note> {
     let told = service.environment.iter().find_map(|variable| match own_key(&variable.name, service)? {
         "CONSUL__AGENT" => Some((&variable.name, "Consul agent")),
@@ -207,7 +207,7 @@ fn registry_note(service: &Service, system: &System) -> Option<Note> {
         true => allow.to_owned(),
         false => format!("set {name} in [deploy.services.{}.env] of msvc.toml to one that pods reach, and {allow}", service.name),
     };
-    Some(Note::about(&service.name, format!("lists itself at a {registry}, and no network policy lets it out"), help))
+    Some(Note::about(&service.name, format!("uses a {registry}, and no network policy lets it out"), help))
 }
 
 /// What the manifests fix because they depend on it: a new default in the image must not move a port away from its

@@ -72,6 +72,7 @@ pub fn render(path: &str, template: &str, subject: Subject<'_>, callee: Option<&
         let speaking = callees.iter().filter(|callee| callee.protocol == protocol);
         context.insert(name, &speaking.map(names).collect::<Vec<_>>());
     }
+    context.insert("items_calls", &callees.iter().any(|callee| callee.api() == "items"));
     context.insert("tokens", &callees.iter().any(|callee| callee.protected));
     let client_tls = callees.iter().any(|callee| callee.tls != Tls::Mesh);
     context.insert("client_tls", &client_tls);

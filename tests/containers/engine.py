@@ -98,5 +98,11 @@ class Engine:
         built = subprocess.run(command, cwd=workspace, env=self.environment, capture_output=True, text=True)
         assert built.returncode == 0, built.stderr[-3000:]
 
+    def close(self):
+        """Takes the storage's mount of itself away, so that the folder can be removed."""
+        layers = PLACE / "storage/overlay"
+        while layers.is_mount():
+            subprocess.run(["umount", layers], check=True)
+
     def inspect(self, container, field):
         return self.podman("inspect", "--format", f"{{{{{field}}}}}", container).stdout.strip()

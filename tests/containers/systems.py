@@ -69,6 +69,7 @@ class Place:
     def close(self):
         self.compose("down", "--volumes")
         self.engine.podman("rmi", "--force", *self.services)
+        self.engine.close()
 
 
 def get(url, headers=None, body=None):

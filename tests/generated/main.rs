@@ -58,11 +58,12 @@ fn services_of_all_kinds_live_in_one_workspace() {
 #[test]
 fn services_with_events_pass_their_own_checks() {
     for &broker in BROKERS {
-        let publisher = ServiceSpec { broker, ..spec("orders") };
+        let publisher = ServiceSpec { broker, tls: Tls::Rustls, ..spec("orders") };
+        let calls = ["inventory", "orders"].map(|name| name.parse().unwrap());
         let specs = [
             publisher.clone(),
             ServiceSpec { broker, protocol: Protocol::Grpc, ..spec("inventory") },
-            reader("stock", broker),
+            ServiceSpec { calls: calls.to_vec(), ..reader("stock", broker) },
             ServiceSpec { store: Store::None, ..reader("audit", broker) },
         ];
         check(&scaffold::workspace("shop", &specs), &publisher);
@@ -73,7 +74,8 @@ fn services_with_events_pass_their_own_checks() {
 #[test]
 fn a_name_of_any_length_leaves_the_code_formatted() {
     let stores = [Store::Sqlite, Store::None, Store::Postgres, Store::Mysql];
-    let kinds = [Protocol::Rest, Protocol::Grpc].map(|protocol| stores.map(|store| (store, protocol))).concat();
+    let protocols = [Protocol::Rest, Protocol::Grpc, Protocol::Events];
+    let kinds = protocols.map(|protocol| stores.map(|store| (store, protocol))).concat();
     for name in ["a", "service", "test-x", &"n".repeat(LONGEST_CALLEE - 2), &"n".repeat(63)] {
         for &(store, protocol) in &kinds {
             // A name that long is formatted by a first `cargo fmt`, as `new` says.
@@ -81,8 +83,12 @@ fn a_name_of_any_length_leaves_the_code_formatted() {
             let calls = if name.len() > LONGEST_CALLEE { vec![] } else { vec![called.parse().unwrap()] };
             for (own, tls) in [(Tls::Mesh, Tls::Mesh), (Tls::Mtls, Tls::Rustls)] {
                 let callee = if own == tls { Protocol::Rest } else { Protocol::Grpc };
+                let kind = match protocol {
+                    Protocol::Events => ServiceSpec { tls: Tls::Mesh, ..reader(name, Broker::Nats) },
+                    _ => ServiceSpec { protocol, tls: own, ..spec(name) },
+                };
                 let specs = [
-                    ServiceSpec { protocol, store, calls: calls.clone(), tls: own, ..spec(name) },
+                    ServiceSpec { store, calls: calls.clone(), ..kind },
                     ServiceSpec { protocol: callee, store, tls, ..spec(&called) },
                 ];
                 let root = workspace(&format!("named-{}-{store}-{own}", name.len()), &specs);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cargo_msvc::file_tree::FileTree;
 use cargo_msvc::scaffold::{self, Callee, crates, lock_file, lock_with_service, service_files};
-use cargo_msvc::service::{Auth, Discovery, Protocol, ServiceSpec, Store, Tls};
+use cargo_msvc::service::{Auth, Broker, Discovery, Protocol, ServiceSpec, Store, Tls};
 use cargo_msvc::workspace::yaml;
 
 const EXAMPLE_TOKENS: &[&str] = &["example-service", "example_service", "EXAMPLE_SERVICE", "example-workspace"];
@@ -21,7 +21,7 @@ fn spec(name: &str) -> ServiceSpec {
         tls: Tls::Mesh,
         public: false,
         calls: Vec::new(),
-        broker: cargo_msvc::service::Broker::None,
+        broker: Broker::None,
         consumes: None,
     }
 }
@@ -45,6 +45,17 @@ fn specs() -> Vec<ServiceSpec> {
                     specs.push(ServiceSpec { protocol, store, auth, discovery, tls, public, calls, ..spec("orders") });
                 }
             }
+        }
+    }
+    let brokers = [Broker::Nats, Broker::Rabbitmq, Broker::Kafka];
+    let registries = [Discovery::Consul, Discovery::Eureka, Discovery::Kubernetes];
+    for store in [Store::Sqlite, Store::Postgres, Store::Mysql, Store::None] {
+        for calls in [vec![], called()] {
+            let broker = brokers[specs.len() % brokers.len()];
+            let discovery = if calls.is_empty() { Discovery::Kubernetes } else { registries[specs.len() % registries.len()] };
+            let consumes = Some("stock".parse().unwrap());
+            let (protocol, auth, port) = (Protocol::Events, Auth::None, 9090);
+            specs.push(ServiceSpec { protocol, store, auth, discovery, port, calls, broker, consumes, ..spec("orders") });
         }
     }
     specs
@@ -149,7 +160,11 @@ fn the_manifest_and_the_configuration_state_the_spec() {
         assert_eq!(stated["tls"].as_str(), Some(spec.tls.as_str()));
         assert_eq!(stated.get("public").and_then(toml_edit::Item::as_bool).unwrap_or(false), spec.public);
         let config: toml_edit::DocumentMut = text(&tree, "config.toml").parse().unwrap();
-        assert_eq!(config["server"]["port"].as_integer(), Some(spec.port.into()));
+        let is_called = spec.protocol != Protocol::Events;
+        let port = config.get("server").map(|server| server["port"].as_integer().unwrap());
+        assert_eq!(port, is_called.then_some(spec.port.into()));
+        // Who is not called is not listed.
+        assert_eq!(config.contains_key("advertised"), is_called && spec.discovery.is_a_registry());
         assert_eq!(config["admin"]["port"].as_integer(), Some(spec.admin_port.into()));
         let kind = config.get("discovery").map(|discovery| discovery["kind"].as_str().unwrap());
         // Who calls nobody finds nobody.

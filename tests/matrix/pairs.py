@@ -21,8 +21,9 @@ OPTIONS = {
 def go_together(service):
     """As `new` has it; what it refuses is tested there."""
     if service["protocol"] == "events":
-        alone = {"discovery": "kubernetes", "auth": "none", "tls": "mesh", "public": False, "calls": "nobody"}
-        return service["broker"] != "none" and all(service[option] == value for option, value in alone.items())
+        uncalled = {"auth": "none", "tls": "mesh", "public": False}
+        finds = service["calls"] != "nobody" or service["discovery"] in ("kubernetes", "static")
+        return service["broker"] != "none" and finds and all(service[option] == value for option, value in uncalled.items())
     return service["broker"] == "none" or service["store"] != "none"
 
 
@@ -56,7 +57,7 @@ def toml(every):
             if option == "calls":
                 value = [value] if value != "nobody" else []
             # Those who read events have no callers to know.
-            if option not in ("auth", "discovery") or service["protocol"] != "events":
+            if option != "auth" or service["protocol"] != "events":
                 text += f"{option} = {json.dumps(value)}\n"
         if service["protocol"] == "events":
             sources = (it for it, of in every.items() if of["protocol"] != "events" and of["broker"] == service["broker"])

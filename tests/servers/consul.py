@@ -43,7 +43,7 @@ class Consul:
 
     def settings(self, *_):
         return {
-            "CONSUL__AGENT": f"http://127.0.0.1:{self.port}", "CONSUL__TTL_MS": 3000,
+            "CONSUL__AGENT": f"http://127.0.0.1:{self.port}", "ADVERTISED__TTL_MS": 3000,
             "DISCOVERY__REFRESH_MS": 1000,
         }
 

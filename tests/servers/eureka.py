@@ -49,7 +49,7 @@ class Eureka:
         # The first server is not there.
         servers = f"http://127.0.0.1:1/eureka, http://127.0.0.1:{self.port}/eureka/"
         return {
-            "EUREKA__SERVERS": servers, "EUREKA__RENEW_MS": 1000, "EUREKA__FETCH_MS": 1000,
+            "EUREKA__SERVERS": servers, "ADVERTISED__RENEW_MS": 1000, "EUREKA__FETCH_MS": 1000,
             "DISCOVERY__REFRESH_MS": 1000,
         }
 

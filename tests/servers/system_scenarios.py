@@ -18,12 +18,39 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 BUSINESS = ROOT / "tests/servers/business"
 CALLED = ["catalog", "gateway", "inventory", "orders", "shipping"]
 READERS = ["audit", "mailer"]
+# Of the owner's business: what calls need that no example makes.
+SEND_BY_REST = """\
+    pub async fn send(&self, item: &Item) -> Result<Item, CallError> {
+        self.0.post("/v1/orders", item).await
+    }
+
+"""
+# Its excerpt of the other's contract lists items only.
+CREATE_METHOD = "  rpc CreateItem(CreateItemRequest) returns (CreateItemResponse);\n"
+CREATE_MESSAGES = """\
+message CreateItemRequest {
+  string name = 1;
+  uint32 quantity = 2;
+}
+
+message CreateItemResponse {}
+
+"""
+SEND_BY_GRPC = """\
+    pub async fn send(&self, item: &Item) -> Result<(), CallError> {
+        let (name, quantity) = (item.name.clone(), item.quantity);
+        let create = theirs::CreateItemRequest { name, quantity };
+        answer(self.0.clone().create_item(create).await)?;
+        Ok(())
+    }
+
+"""
 
 
 def scenarios(scratch):
     return in_turn(Place(scratch), [
         all_are_made_clean, all_start_at_once, one_request_goes_through_all, a_service_that_is_gone_costs_its_callers_an_answer,
-        nothing_is_lost_while_a_reader_is_away,
+        nothing_is_lost_while_a_reader_is_away, a_reader_waits_for_whom_it_calls,
     ])
 
 
@@ -95,10 +122,13 @@ def all_are_made_clean(place):
     shop = "let routes = routes.merge(place::router(place::Shop::new(config)?));"
     guarded = "let routes = routes.route_layer(from_fn_with_state(verifier, auth::require));"
     place.edit("gateway/src/lib.rs", guarded, f"{shop}\n    {guarded}")
-    for client, path in (("orders/src/clients/shipping.rs", "/v1/items"), ("gateway/src/clients/orders.rs", "/v1/orders")):
-        items = "    /// The first items. A copy when there is no answer.\n"
-        send = f'    pub async fn send(&self, item: &Item) -> Result<Item, CallError> {{\n        self.0.post("{path}", item).await\n    }}\n\n'
-        place.edit(client, items, send + items)
+    own = "    /// The first items. A copy when there is no answer.\n"
+    place.edit("gateway/src/clients/orders.rs", own, SEND_BY_REST + own)
+    place.edit("orders/src/clients/shipping.rs", own, SEND_BY_GRPC + own)
+    listed = "  rpc ListItems("
+    place.edit("orders/proto/shipping/v1/items.proto", listed, CREATE_METHOD + listed)
+    listed = "message ListItemsRequest {"
+    place.edit("orders/proto/shipping/v1/items.proto", listed, CREATE_MESSAGES + listed)
     place.binaries = place.scratch / "binaries"
     said = release(place.workspace, place.binaries, (*CALLED, *READERS))
     assert "warning" not in said, said[-3000:]
@@ -114,25 +144,37 @@ def all_start_at_once(place):
     databases = {name: Postgres(folder[name]) for name in ("audit", "inventory")}
     databases |= {name: MariaDb(folder[name]) for name in ("mailer", "orders")}
     nats, rabbitmq, consul = Nats(folder["nats"]), RabbitMq(folder["rabbitmq"]), Consul(place.scratch)
+    run(["sh", "crates/chassis-tls/dev-certificates.sh", "orders", "shipping"], place.workspace)
+    shown, shows = place.workspace / "certificates", {}
+    for name, section in (("orders", "CLIENT_TLS"), ("shipping", "SERVER_TLS")):
+        shows[name] = {f"{section}__{key}_FILE": shown / name / f"tls.{end}" for key, end in (("CERTIFICATE", "crt"), ("KEY", "key"))}
+    shows["orders"]["CLIENT_TLS__CA_FILE"] = shows["shipping"]["SERVER_TLS__CLIENT_CA_FILE"] = shown / "ca.crt"
     place.parts = [*databases.values(), nats, rabbitmq, consul]
     listed = consul.settings()
     settings = {
-        "catalog": listed, "gateway": listed, "shipping": {**listed, **rabbitmq.settings()},
+        "catalog": listed, "gateway": listed, "shipping": {**listed, **nats.settings(), **shows["shipping"]},
         "inventory": {**listed, **databases["inventory"].settings()},
-        "orders": {**listed, **databases["orders"].settings(), **nats.settings()},
-        "audit": {**nats.settings(), **databases["audit"].settings()},
-        "mailer": {**rabbitmq.settings(), **databases["mailer"].settings()},
+        "orders": {
+            **listed, **databases["orders"].settings(), **rabbitmq.settings(), **shows["orders"],
+            "TOKEN__SHIPPING_FILE": place.scratch / "shipping.token",
+        },
+        "audit": {**rabbitmq.settings(), **databases["audit"].settings()},
+        "mailer": {**listed, **nats.settings(), **databases["mailer"].settings()},
     }
+    # Nobody calls it, so it is not listed.
+    settings["mailer"] = {key: value for key, value in settings["mailer"].items() if not key.startswith("ADVERTISED__")}
     # Who calls nobody has nothing to look up.
     for name in ("catalog", "inventory", "shipping"):
         settings[name] = {key: value for key, value in settings[name].items() if not key.startswith("DISCOVERY__")}
     for name in CALLED:
         has_file = name in ("catalog", "shipping")
         place.services[name] = Service(
-            place.binaries, name, place.scratch, settings[name], stateless=not has_file, protected=name == "gateway")
+            place.binaries, name, place.scratch, settings[name], stateless=not has_file,
+            protected=name in ("gateway", "shipping"))
     for name in READERS:
         place.services[name] = Reader(place.binaries, name, place.scratch, settings[name], stateless=True)
     place.services["gateway"].bearer = place.services["gateway"].token()
+    (place.scratch / "shipping.token").write_text(place.services["shipping"].token())
     for service in place.services.values():
         service.launch()
     time.sleep(1)
@@ -152,13 +194,19 @@ def all_start_at_once(place):
 
 
 def one_request_goes_through_all(place):
-    """An order: one trace id is in the logs of the gateway, of all that are called, and of those that read the events."""
+    """An order: one trace id is in the logs of the gateway, of all that are called, by REST, by gRPC and by gRPC over mutual TLS
+    with a token, of those that read the events, and of whom one of these calls."""
     status = place.order("tea")
     assert status == 201, status
-    place.until(lambda: all(place.lines(name) for name in place.services), "the trace in every log")
+
+    def handled(reader):
+        return any(line["message"] == "message handled" for line in place.lines(reader))
+
+    place.until(lambda: all(map(handled, READERS)) and all(map(place.lines, CALLED)), "the trace in every log")
     counts = {name: len(place.lines(name)) for name in sorted(place.services)}
     last = {name: place.lines(name)[-1]["message"] for name in READERS}
     assert set(last.values()) == {"message handled"}, last
+    assert counts["inventory"] == 2, f"called by orders, then by a reader of what came of it: {counts}"
     return ", ".join(f"{name} {count}" for name, count in counts.items()) + " lines of one trace"
 
 
@@ -200,3 +248,28 @@ def nothing_is_lost_while_a_reader_is_away(place):
     twice = {name: len(handled(name)) - len(set(handled(name))) for name in READERS}
     assert placed == 50, placed
     return f"{placed} placed, {placed} read by each; delivered again: {twice}"
+
+
+def a_reader_waits_for_whom_it_calls(place):
+    """Inventory is gone when the mailer starts, which has no copy of its answers: an event waits for it, and is handled once."""
+    mailer, inventory, trace = place.services["mailer"], place.services["inventory"], "d" * 32
+    mailer.signal()
+    assert mailer.ended() == 0
+    inventory.process.kill()
+    inventory.process.wait()
+    mailer.launch()
+    mailer.until("/readyz", 200, 60)
+    # Orders has a copy, which is better than no order.
+    assert place.order("from a copy", trace) == 201
+
+    def said(message):
+        return [line for line in place.lines("mailer", trace) if line["message"] == message]
+
+    place.until(lambda: len(said("message not handled")) >= 2, "a second attempt")
+    assert not said("message handled")
+    inventory.launch()
+    inventory.until("/readyz", 200, 30)
+    took = place.until(lambda: said("message handled"), "the event", 60)
+    [handled] = said("message handled")
+    assert handled["outcome"] == "handled", handled
+    return f"handled at attempt {handled['attempt']}, {took:.1f} s after its return"

@@ -19,6 +19,8 @@ use crate::commands::Terminal;
 use crate::scaffold::Callee;
 use crate::service::ServiceName;
 
+const HOW_TO_FIND: &str = "How does it find other services?";
+
 /// Whether there is somebody who can answer.
 pub fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
@@ -69,6 +71,12 @@ impl Questions<'_> {
             if args.consumes.is_none() {
                 filled.consumes = Some(self.name("Name of the service whose events it reads")?);
             }
+            if args.calls.is_empty() {
+                filled.calls = self.calls(known)?;
+            }
+            if !filled.calls.is_empty() {
+                filled.discovery = Some(self.choice(HOW_TO_FIND, args.discovery, |_| true)?);
+            }
         } else {
             self.of_one_that_is_called(args, known, &mut filled)?;
         }
@@ -89,7 +97,7 @@ impl Questions<'_> {
         }
         let stated = args.discovery.is_some() && args.auth.is_some() && args.tls.is_some();
         if !stated && !self.yes("Found by Kubernetes, callers show tokens, plain inside a mesh: is that right?", true)? {
-            filled.discovery = Some(self.choice("How does it find other services?", args.discovery, |_| true)?);
+            filled.discovery = Some(self.choice(HOW_TO_FIND, args.discovery, |_| true)?);
             filled.auth = Some(self.choice("How does it know its callers?", args.auth, |_| true)?);
             filled.tls = Some(self.choice("How is its traffic encrypted?", args.tls, |_| true)?);
         }

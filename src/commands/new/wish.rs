@@ -128,16 +128,16 @@ impl Wish {
             let help = "name the service whose events it reads";
             return refuse("consumes", help, format!("`{name}` cannot read its own events"));
         }
-        let called = [
-            ("calls", !self.calls.is_empty()),
-            ("public", self.public),
-            ("tls", self.tls != NewTls::Mesh),
-            ("discovery", !matches!(self.discovery, NewDiscovery::Kubernetes | NewDiscovery::Static)),
+        let looks_up = !matches!(self.discovery, NewDiscovery::Kubernetes | NewDiscovery::Static);
+        let unused = [
+            ("public", self.public, "are called"),
+            ("tls", self.tls != NewTls::Mesh, "are called"),
+            ("discovery", looks_up && self.calls.is_empty(), "call others or are called"),
         ];
-        match called.into_iter().find_map(|(option, is_given)| is_given.then_some(option)) {
-            Some(option) => {
+        match unused.into_iter().find(|(_, is_given, _)| *is_given) {
+            Some((option, _, kind)) => {
                 let given = words.option(option);
-                let message = format!("`{given}` is for services that call or are called; `{name}` only reads events");
+                let message = format!("`{given}` is for services that {kind}; nobody calls `{name}`");
                 refuse(option, "leave it away", message)
             }
             None => Ok(()),

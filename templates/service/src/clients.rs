@@ -4,3 +4,27 @@
 //% for callee in calls
 pub mod example_callee;
 //% endfor
+//% if protocol == "events"
+
+use chassis::config::ConfigError;
+
+use crate::Config;
+
+/// All of them.
+#[derive(Clone)]
+pub struct Clients {
+    //% for callee in calls
+    pub example_callee: example_callee::Client,
+    //% endfor
+}
+
+impl Clients {
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            //% for callee in calls
+            example_callee: example_callee::Client::new(config)?,
+            //% endfor
+        })
+    }
+}
+//% endif

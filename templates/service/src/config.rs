@@ -4,12 +4,20 @@
 use std::path::PathBuf;
 
 //% endif
+//% if protocol == "events"
+use chassis::config::{Admin, ConfigError, Log};
+//% else
 use chassis::config::{Admin, ConfigError, Log, Server};
+//% endif
 //% if auth == "jwt"
 use chassis_auth::Auth;
 //% endif
 //% if discovery == "consul"
+//% if protocol == "events"
 use chassis_consul::Consul;
+//% else
+use chassis_consul::{Advertised, Consul};
+//% endif
 //% endif
 //% if database
 use chassis_database::server::Database;
@@ -18,7 +26,11 @@ use chassis_database::server::Database;
 use chassis_discovery::Discovery;
 //% endif
 //% if discovery == "eureka"
+//% if protocol == "events"
 use chassis_eureka::Eureka;
+//% else
+use chassis_eureka::{Advertised, Eureka};
+//% endif
 //% endif
 //% if protocol == "grpc"
 use chassis_grpc_server::Http2;
@@ -26,7 +38,9 @@ use chassis_grpc_server::Http2;
 //% if broker == "kafka"
 pub use chassis_kafka::{Broker, connect};
 //% endif
-//% if broker != "none"
+//% if protocol == "events"
+use chassis_messaging::consumer::Consumption;
+//% elif broker != "none"
 use chassis_messaging::outbox::Relaying;
 //% endif
 //% if broker == "nats"
@@ -49,12 +63,18 @@ use chassis_tls::server::ServerTls;
 //% endif
 use serde::Deserialize;
 
+//% if protocol == "events" and store != "none"
+use crate::store::Inbox;
+
+//% endif
 const DEFAULTS: &str = include_str!("../config.toml");
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    //% if protocol != "events"
     pub server: Server,
+    //% endif
     //% if protocol == "grpc"
     pub http2: Http2,
     //% endif
@@ -72,6 +92,9 @@ pub struct Config {
     //% if discovery == "eureka"
     pub eureka: Eureka,
     //% endif
+    //% if registry and protocol != "events"
+    pub advertised: Advertised,
+    //% endif
     //% if calls
     pub calls: Calls,
     //% endif
@@ -87,8 +110,15 @@ pub struct Config {
     //% if store == "sqlite"
     pub store: Sqlite,
     //% endif
+    //% if protocol == "events" and store != "none"
+    pub inbox: Inbox,
+    //% endif
     //% if broker != "none"
     pub broker: Broker,
+    //% endif
+    //% if protocol == "events"
+    pub consumer: Consumption,
+    //% elif broker != "none"
     pub outbox: Relaying,
     //% endif
     //% if auth == "jwt"
@@ -133,19 +163,30 @@ impl Config {
         //% if calls and discovery == "eureka"
         config.discovery.set_registry(config.eureka.clone());
         //% endif
+        //% if protocol == "events"
+        config.consumer.check()?;
+        //% else
         config.server.check()?;
+        //% endif
         //% if protocol == "grpc"
         config.http2.check()?;
         //% endif
-        //% if database
-        config.store.check(&config.server)?;
+        //% if database or calls
+        //% if protocol == "events"
+        let work = config.consumer.time_limit();
+        //% else
+        let work = config.server.time_limit();
         //% endif
-        //% if broker != "none"
+        //% endif
+        //% if database
+        config.store.check(work)?;
+        //% endif
+        //% if protocol != "events" and broker != "none"
         config.outbox.check(&config.server)?;
         //% endif
         //% for callee in calls
         let call = &config.calls.example_callee;
-        call.check("example_callee", &config.server)?;
+        call.check("example_callee", work)?;
         //% endfor
         Ok(config)
     }

@@ -1,13 +1,22 @@
 //! The service's own code, apart from `main` so that tests can call it:
 //!
 //! - [`config`]: its knobs.
+//% if calls
+//! - [`clients`]: the services that it calls.
+//% endif
 //! - [`handler`]: what it does with each event of `«consumes»`.
 //% if store != "none"
 //! - [`store`]: its data, which nobody else touches.
 //% endif
 
+//% if calls
+pub mod clients;
+//% endif
 pub mod config;
 pub mod handler;
+//% if grpc_calls
+pub mod proto;
+//% endif
 //% if store != "none"
 pub mod store;
 //% endif
@@ -21,6 +30,9 @@ use chassis_messaging::consumer::Consumer;
 use chassis_messaging::names::Reader;
 use chassis_messaging::worker::Job;
 
+//% if calls
+use clients::Clients;
+//% endif
 pub use config::Config;
 use handler::Events;
 //% if store != "none"
@@ -41,36 +53,39 @@ pub async fn start(config: &Config) -> Result<(Job, Checks), Error> {
     //% if database
     store::bring_up_to_date(&config.store).await?;
     //% endif
-    let broker = config::connect(&config.broker, SERVICE.name).await?;
-    //% if store == "none"
-    let started = build(config, Arc::new(broker));
-    //% else
+    let broker = Arc::new(config::connect(&config.broker, SERVICE.name).await?);
     //% if database
     let store = Store::new(&config.store)?;
-    //% else
+    //% endif
+    //% if store == "sqlite"
     let store = Store::open(&config.store).await?;
     //% endif
-    let started = build(config, Arc::new(broker), store);
+    //% if calls
+    let clients = Clients::new(config)?;
     //% endif
-    Ok(started)
+    //% if calls and store != "none"
+    let events = Events { clients, store };
+    //% elif calls
+    let events = Events { clients };
+    //% elif store != "none"
+    let events = Events { store };
+    //% else
+    let events = Events;
+    //% endif
+    Ok(build(config, broker, events))
 }
 
 /// What reads events and handles them, and what must be well for that.
-//% if store == "none"
-pub fn build(config: &Config, broker: Arc<dyn Subscriber>) -> (Job, Checks) {
+pub fn build(config: &Config, broker: Arc<dyn Subscriber>, events: Events) -> (Job, Checks) {
     let reader = Reader::new(SERVICE.name, SOURCE);
-    let consumer = Consumer::new(reader, &config.consumer, broker, Events);
-    let checks = Checks::new(&config.admin).add("broker", consumer.check());
-    let job: Job = Box::new(|stopping| Box::pin(consumer.run(stopping)));
-    (job, checks)
-}
-//% else
-pub fn build(config: &Config, broker: Arc<dyn Subscriber>, store: Store) -> (Job, Checks) {
-    let checks = Checks::new(&config.admin).add("store", store.check());
-    let (reader, inbox) = (Reader::new(SERVICE.name, SOURCE), config.inbox.clone());
-    let events = Events::new(store.clone());
+    let checks = Checks::new(&config.admin);
+    //% if store != "none"
+    let (store, inbox) = (events.store.clone(), config.inbox.clone());
+    let checks = checks.add("store", store.check());
+    //% endif
     let consumer = Consumer::new(reader, &config.consumer, broker, events);
     let checks = checks.add("broker", consumer.check());
+    //% if store != "none"
     let job: Job = Box::new(|stopping| {
         Box::pin(async move {
             tokio::select! {
@@ -79,6 +94,8 @@ pub fn build(config: &Config, broker: Arc<dyn Subscriber>, store: Store) -> (Job
             }
         })
     });
+    //% else
+    let job: Job = Box::new(|stopping| Box::pin(consumer.run(stopping)));
+    //% endif
     (job, checks)
 }
-//% endif

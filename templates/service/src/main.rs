@@ -81,11 +81,11 @@ async fn run() -> Result<(), chassis::Error> {
     //% endif
     //% endif
     //% if discovery == "consul"
-    let registration = config.consul.registration()?;
+    let registration = config.consul.registration(&config.advertised)?;
     let server = server.beside(Listing::new(&SERVICE, registration));
     //% endif
     //% if discovery == "eureka"
-    let registration = config.eureka.registration()?;
+    let registration = config.eureka.registration(&config.advertised)?;
     let server = server.beside(Listing::new(&SERVICE, registration));
     //% endif
     //% if broker != "none"

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use chassis::health;
+//% if not https
 use chassis_http_client::HttpClient;
+//% endif
 use chassis_messaging::worker;
 
 use example_service::{Config, SERVICE, start};
@@ -22,6 +24,10 @@ async fn run() -> Result<(), chassis::Error> {
         _ => return Err("usage: [healthcheck]".into()),
     }
     chassis_telemetry::init(&SERVICE, &config.log)?;
+    //% if https
+    chassis_otlp::start(&SERVICE, chassis_https::client)?;
+    //% else
     chassis_otlp::start(&SERVICE, HttpClient::plain)?;
+    //% endif
     worker::work(&config.admin, start(&config)).await
 }

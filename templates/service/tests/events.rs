@@ -1,5 +1,9 @@
 //! What the service does with events that come as real brokers deliver them: late, twice, broken.
 
+//% if calls
+mod callees;
+
+//% endif
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +13,11 @@ use chassis_messaging::message::{Malformed, Message};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+//% if calls
+use callees::Callees;
+
+//% endif
+use example_service::handler::Events;
 //% if store != "none"
 use example_service::store::Store;
 //% endif
@@ -17,6 +26,9 @@ use example_service::{Config, build};
 /// The service at work, in this process.
 struct Working {
     broker: Memory,
+    //% if calls
+    callees: Callees,
+    //% endif
     health: Health,
     //% if store != "none"
     store: Store,
@@ -34,15 +46,34 @@ async fn working(broker: &Memory, change: impl FnOnce(&mut Config)) -> Working {
     change(&mut config);
     //% if store != "none"
     let store = Store::open(&config.store).await.unwrap();
-    let (job, checks) = build(&config, Arc::new(broker.clone()), store.clone());
-    //% else
-    let (job, checks) = build(&config, Arc::new(broker.clone()));
     //% endif
+    //% if calls
+    let callees = Callees::default();
+    let clients = callees.clients(&config);
+    //% endif
+    //% if calls and store != "none"
+    let events = Events {
+        clients,
+        store: store.clone(),
+    };
+    //% elif calls
+    let events = Events { clients };
+    //% elif store != "none"
+    let events = Events {
+        store: store.clone(),
+    };
+    //% else
+    let events = Events;
+    //% endif
+    let (job, checks) = build(&config, Arc::new(broker.clone()), events);
     let health = Health::default();
     health.set_started(checks);
     let (stopping, told) = watch::channel(false);
     Working {
         broker: broker.clone(),
+        //% if calls
+        callees,
+        //% endif
         health,
         //% if store != "none"
         store,
@@ -103,6 +134,41 @@ async fn what_nobody_can_read_is_put_aside_at_once_and_stops_nothing() {
     assert!(log.put_aside.iter().any(|(id, _)| *id == unreadable.id));
 }
 
+//% if calls
+#[tokio::test]
+async fn an_event_waits_for_a_called_service_that_is_gone() {
+    let working = working(&Memory::default(), |_| {}).await;
+    working.callees.stop();
+    let event = created(2);
+    working.broker.deliver(Ok(event.clone()));
+    let log = working.broker.until(|log| !log.retried.is_empty()).await;
+    assert_eq!(log.retried[0].0, event.id);
+    assert!(log.accepted.is_empty() && log.put_aside.is_empty());
+    //% if store != "none"
+    assert_eq!(working.store.tally("items.created").await.unwrap(), (0, 0));
+    //% endif
+
+    working.callees.start();
+    working.broker.until(|log| log.accepted.len() == 1).await;
+    //% if store != "none"
+    assert_eq!(working.store.tally("items.created").await.unwrap(), (1, 2));
+    //% endif
+}
+
+#[tokio::test]
+async fn calls_are_part_of_the_trace_that_the_event_came_from() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let working = working(&Memory::default(), |_| {}).await;
+    let mut event = created(2);
+    event.trace = Some(format!("00-{TRACE}-00f067aa0ba902b7-01"));
+    working.broker.deliver(Ok(event));
+    working.broker.until(|log| log.accepted.len() == 1).await;
+    let calls = working.callees.traces();
+    assert!(!calls.is_empty());
+    assert!(calls.iter().all(|call| call.contains(TRACE)), "{calls:?}");
+}
+
+//% endif
 #[tokio::test]
 async fn a_broker_that_comes_back_is_read_again() {
     let broker = Memory::default();

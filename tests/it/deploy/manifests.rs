@@ -275,7 +275,7 @@ fn where_a_registry_is_for_pods_is_asked_for() {
         let mut orders = with_store(Store::None);
         orders.environment.push(variable(name, Some("http://127.0.0.1:1"), false));
         let notes = notes(&Case { name: String::new(), services: vec![orders], edges: vec![], config }.plan()).join("\n");
-        assert!(notes.contains(&format!("lists itself at {registry}, and no network policy lets it out")), "{notes}");
+        assert!(notes.contains(&format!("uses {registry}, and no network policy lets it out")), "{notes}");
         let asked = format!("set {name} in [deploy.services.orders.env] of msvc.toml");
         assert_eq!(notes.contains(&asked), config.is_empty(), "{notes}");
     }

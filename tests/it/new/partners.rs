@@ -97,7 +97,9 @@ fn services_with_events_say_what_to_start_and_what_makes_no_sense() {
     }
     assert!(sandbox.text("shop/compose.yaml").contains("image: nats:"));
     let made = sandbox.run("", &["new", "orders", "--workspace", "other", "--auth", "none", "--broker", "kafka"]).ok();
-    for line in ["apt-get install g++ libssl-dev make pkg-config", "ORDERS__BROKER__URL=kafka://127.0.0.1:9094 cargo run -p orders"] {
+    for line in
+        ["apt-get install g++ libssl-dev make pkg-config", "ORDERS__BROKER__URL=kafka://127.0.0.1:9094 cargo run -p orders"]
+    {
         assert!(made.stderr.contains(line), "{line}: {}", made.stderr);
     }
     assert!(sandbox.text("other/compose.yaml").contains("image: apache/kafka:"));
@@ -113,6 +115,7 @@ fn services_with_events_say_what_to_start_and_what_makes_no_sense() {
         (&["--protocol", "events", "--broker", "nats"], "add --consumes NAME"),
         (&["--protocol", "events", "--broker", "nats", "--consumes", "audit"], "name the service whose events it reads"),
         (&["--protocol", "events", "--broker", "nats", "--consumes", "orders", "--public"], "leave it away"),
+        (&["--protocol", "events", "--broker", "nats", "--consumes", "orders", "--discovery", "consul"], "leave it away"),
         (&["--broker", "nats", "--store", "none"], "give it a --store"),
         (&["--consumes", "orders"], "--protocol events"),
     ] {

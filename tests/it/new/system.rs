@@ -120,7 +120,7 @@ fn mistakes_in_the_file_have_a_place_and_a_way_out() {
         (
             "[services.audit]\nprotocol = 'events'\nbroker = 'nats'\nconsumes = 'orders'\ntls = 'mtls'\n",
             "5:7",
-            &["`tls` is for services that call or are called", "leave it away"],
+            &["`tls` is for services that are called; nobody calls `audit`", "leave it away"],
         ),
         (
             "[services.audit]\nprotocol = 'events'\nbroker = 'nats'\nconsumes = 'orders'\n",

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 /// How long the agent holds a query back when there is no news.
 const WAIT: Duration = Duration::from_secs(30);
 
-/// The agent, and what it is told of this instance.
+/// The agent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Consul {
@@ -32,9 +32,15 @@ pub struct Consul {
     pub token: Option<SecretString>,
     /// A file that holds the token.
     pub token_file: Option<PathBuf>,
+}
+
+/// What the agent is told of this instance.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Advertised {
     /// Host or address at which others reach this instance; the agent's own where it is missing and both are on one
     /// machine, else the one that the agent sees.
-    pub advertise: Option<String>,
+    pub host: Option<String>,
     /// An instance that does not renew its entry for so long is not well.
     #[serde(rename = "ttl_ms", deserialize_with = "millis")]
     pub ttl: Duration,
@@ -52,13 +58,16 @@ struct Agent {
 
 impl Consul {
     /// This instance's entry, to be kept while it runs.
-    pub fn registration(&self) -> Result<Box<dyn Registration>, ConfigError> {
-        if self.ttl < Duration::from_secs(1) {
-            return Err(invalid("consul.ttl_ms", "must be 1000 or more"));
+    pub fn registration(
+        &self,
+        advertised: &Advertised,
+    ) -> Result<Box<dyn Registration>, ConfigError> {
+        if advertised.ttl < Duration::from_secs(1) {
+            return Err(invalid("advertised.ttl_ms", "must be 1000 or more"));
         }
         Ok(Box::new(Entry {
             agent: self.agent()?,
-            config: self.clone(),
+            advertised: advertised.clone(),
             id: None,
         }))
     }
@@ -146,7 +155,7 @@ fn accepted(status: StatusCode) -> Result<(), Error> {
 
 struct Entry {
     agent: Agent,
-    config: Consul,
+    advertised: Advertised,
     /// Once it is made.
     id: Option<String>,
 }
@@ -154,8 +163,9 @@ struct Entry {
 impl Entry {
     async fn make(&mut self, instance: &Instance) -> Result<(), Error> {
         let own = own_address(&self.agent.url).await?.ip();
-        let advertised = self.config.advertise.clone();
-        let advertised = advertised.or_else(|| (!own.is_loopback()).then(|| own.to_string()));
+        let Advertised { host, ttl, forget } = &self.advertised;
+        let own_host = || (!own.is_loopback()).then(|| own.to_string());
+        let advertised = host.clone().or_else(own_host);
         let host = advertised.clone().unwrap_or_else(|| own.to_string());
         // The same after a restart at the same place, so that no entry is left behind.
         let id = format!("{}-{host}-{}", instance.service, instance.port);
@@ -167,8 +177,8 @@ impl Entry {
             "Check": {
                 "CheckID": check(&id),
                 "Name": "readiness",
-                "TTL": format!("{}ms", self.config.ttl.as_millis()),
-                "DeregisterCriticalServiceAfter": format!("{}ms", self.config.forget.as_millis()),
+                "TTL": format!("{}ms", ttl.as_millis()),
+                "DeregisterCriticalServiceAfter": format!("{}ms", forget.as_millis()),
             },
         });
         if let Some(host) = advertised {
@@ -221,7 +231,7 @@ impl Registration for Entry {
     }
 
     fn every(&self) -> Duration {
-        self.config.ttl / 3
+        self.advertised.ttl / 3
     }
 }
 

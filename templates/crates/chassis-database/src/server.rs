@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chassis::Error;
-use chassis::config::{ConfigError, Server, invalid, millis, secret};
+use chassis::config::{ConfigError, TimeLimit, invalid, millis, secret};
 use chassis::startup::Failure;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -32,7 +32,7 @@ pub struct Database {
     /// Authorities, in PEM, that are trusted to sign the server's certificate, besides those of the system.
     pub ca_file: Option<PathBuf>,
     pub max_connections: u32,
-    /// How long a request waits for a connection, new or used: shorter than the request's own timeout.
+    /// How long work waits for a connection, new or used: shorter than its own time limit.
     #[serde(rename = "acquire_timeout_ms", deserialize_with = "millis")]
     pub acquire_timeout: Duration,
     /// How long a statement may take. The schema's steps take what they need.
@@ -51,8 +51,8 @@ pub enum SslMode {
 }
 
 impl Database {
-    /// Refuses numbers that make no sense, alone or beside the server's.
-    pub fn check(&self, server: &Server) -> Result<(), ConfigError> {
+    /// Refuses numbers that make no sense, alone or in the work that waits for it.
+    pub fn check(&self, work: TimeLimit) -> Result<(), ConfigError> {
         if self.max_connections == 0 {
             return Err(invalid("store.max_connections", "must be more than 0"));
         }
@@ -60,11 +60,12 @@ impl Database {
             ("store.acquire_timeout_ms", self.acquire_timeout),
             ("store.statement_timeout_ms", self.statement_timeout),
         ] {
-            if wait.is_zero() || wait >= server.request_timeout {
+            if wait.is_zero() || wait >= work.limit {
                 let problem = format!(
-                    "({} ms) must be more than 0 and less than `server.request_timeout_ms` ({} ms)",
+                    "({} ms) must be more than 0 and less than `{}` ({} ms)",
                     wait.as_millis(),
-                    server.request_timeout.as_millis()
+                    work.key,
+                    work.limit.as_millis()
                 );
                 return Err(invalid(key, problem));
             }

@@ -23,20 +23,26 @@ const MISSED: u32 = 3;
 /// Readiness is looked at so many times as often as the lease is renewed: when it changes, the server is told at once.
 const LOOKS: u32 = 6;
 
-/// The servers, and what they are told of this instance.
+/// The servers.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Eureka {
     /// Base URLs of its servers, with commas between: the first that answers is taken.
     pub servers: String,
-    /// Host or address at which others reach this instance; the one that the server sees where it is missing.
-    pub advertise: Option<String>,
-    /// How often the lease is renewed. The server takes an instance for dead when three in a row are missing.
-    #[serde(rename = "renew_ms", deserialize_with = "millis")]
-    pub renew: Duration,
     /// How often instances of others are fetched.
     #[serde(rename = "fetch_ms", deserialize_with = "millis")]
     pub fetch: Duration,
+}
+
+/// What the servers are told of this instance.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Advertised {
+    /// Host or address at which others reach this instance; the one that the server sees where it is missing.
+    pub host: Option<String>,
+    /// How often the lease is renewed. The server takes an instance for dead when three in a row are missing.
+    #[serde(rename = "renew_ms", deserialize_with = "millis")]
+    pub renew: Duration,
 }
 
 /// Servers that can be asked.
@@ -45,16 +51,19 @@ struct Servers(Arc<Vec<(String, Uri, HttpClient)>>);
 
 impl Eureka {
     /// This instance's lease, to be kept while it runs.
-    pub fn registration(&self) -> Result<Box<dyn Registration>, ConfigError> {
-        if self.renew < Duration::from_secs(1) {
+    pub fn registration(
+        &self,
+        advertised: &Advertised,
+    ) -> Result<Box<dyn Registration>, ConfigError> {
+        if advertised.renew < Duration::from_secs(1) {
             return Err(invalid(
-                "eureka.renew_ms",
+                "advertised.renew_ms",
                 "must be 1000 or more: the server counts in seconds",
             ));
         }
         Ok(Box::new(Lease {
             servers: self.servers()?,
-            config: self.clone(),
+            advertised: advertised.clone(),
             made: None,
         }))
     }
@@ -147,14 +156,14 @@ fn app(service: &str) -> String {
 
 struct Lease {
     servers: Servers,
-    config: Eureka,
+    advertised: Advertised,
     /// Its path, once it is made, with what was said last and when.
     made: Option<(String, bool, Instant)>,
 }
 
 impl Lease {
     async fn make(&mut self, instance: &Instance, ready: bool) -> Result<(), Error> {
-        let host = match &self.config.advertise {
+        let host = match &self.advertised.host {
             Some(host) => host.clone(),
             None => self.servers.own_address().await?,
         };
@@ -185,8 +194,8 @@ impl Lease {
                 "name": "MyOwn",
             },
             "leaseInfo": {
-                "renewalIntervalInSecs": seconds(self.config.renew),
-                "durationInSecs": seconds(self.config.renew * MISSED),
+                "renewalIntervalInSecs": seconds(self.advertised.renew),
+                "durationInSecs": seconds(self.advertised.renew * MISSED),
             },
             "metadata": { "version": version },
         }});
@@ -210,7 +219,7 @@ impl Registration for Lease {
             match &mut self.made {
                 Some((path, said, at)) if *said == is_ready => {
                     // Not each time that readiness is looked at.
-                    if at.elapsed() + every < self.config.renew {
+                    if at.elapsed() + every < self.advertised.renew {
                         return Ok(());
                     }
                     let answer = self.servers.send(&Method::PUT, path, None).await?;
@@ -245,7 +254,7 @@ impl Registration for Lease {
     }
 
     fn every(&self) -> Duration {
-        self.config.renew / LOOKS
+        self.advertised.renew / LOOKS
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chassis::Error;
-use chassis::config::{ConfigError, LAST_TELEMETRY, invalid, millis};
+use chassis::config::{ConfigError, LAST_TELEMETRY, TimeLimit, invalid, millis};
 use chassis::health::Outcome;
 use chassis_telemetry::export::{Work, finished};
 use chassis_telemetry::message::{MessageContext, handling};
@@ -109,6 +109,14 @@ impl Consumption {
             return Err(invalid("consumer.drain_ms", problem));
         }
         Ok(())
+    }
+
+    /// Of one attempt to handle a message.
+    pub fn time_limit(&self) -> TimeLimit {
+        TimeLimit {
+            key: "consumer.handler_timeout_ms",
+            limit: self.handler_timeout,
+        }
     }
 
     /// The pause after this many attempts.

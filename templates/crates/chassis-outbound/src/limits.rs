@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chassis::config::{ConfigError, Server, invalid, millis};
+use chassis::config::{ConfigError, TimeLimit, invalid, millis};
 use serde::Deserialize;
 
 use crate::retry::longest_pause;
@@ -51,8 +51,9 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// Refuses numbers that contradict each other. `call` is the key's last part.
-    pub fn check(&self, call: &str, server: &Server) -> Result<(), ConfigError> {
+    /// Refuses numbers that contradict each other, or the limit of the work that waits for the call. `call` is the key's
+    /// last part.
+    pub fn check(&self, call: &str, work: TimeLimit) -> Result<(), ConfigError> {
         let key = |knob: &str| format!("calls.{call}.{knob}");
         let positive = [
             ("connect_timeout_ms", self.connect_timeout.is_zero()),
@@ -95,11 +96,12 @@ impl Outbound {
             );
             return Err(invalid(key("total_timeout_ms"), problem));
         }
-        if server.request_timeout < self.total_timeout {
+        if work.limit < self.total_timeout {
             let problem = format!(
-                "({} ms) is longer than `server.request_timeout_ms` ({} ms): the caller would be gone first",
+                "({} ms) is longer than `{}` ({} ms): nobody would wait for the answer",
                 ms(self.total_timeout),
-                ms(server.request_timeout)
+                work.key,
+                ms(work.limit)
             );
             return Err(invalid(key("total_timeout_ms"), problem));
         }

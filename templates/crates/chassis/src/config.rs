@@ -119,6 +119,13 @@ fn environment(prefix: &str) -> ::config::Environment {
         .separator("__")
 }
 
+/// How long a piece of work may take, and the key that says so. What it waits for must take less.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeLimit {
+    pub key: &'static str,
+    pub limit: Duration,
+}
+
 impl Server {
     /// Refuses numbers that contradict each other.
     pub fn check(&self) -> Result<(), ConfigError> {
@@ -166,6 +173,14 @@ impl Server {
             return Err(invalid("server.drain_ms", problem));
         }
         Ok(())
+    }
+
+    /// Of a request.
+    pub fn time_limit(&self) -> TimeLimit {
+        TimeLimit {
+            key: "server.request_timeout_ms",
+            limit: self.request_timeout,
+        }
     }
 
     pub fn address(&self) -> SocketAddr {

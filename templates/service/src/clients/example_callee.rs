@@ -1,6 +1,8 @@
 //! What this service needs of `example-callee`, in types of its own: fields that it does not use may come and go.
 
+//% if protocol != "events"
 use axum::Router;
+//% endif
 //% if protocol == "rest"
 use axum::extract::State;
 use axum::routing::get;
@@ -27,6 +29,8 @@ use chassis_tls::client::Connector;
 use serde::{Deserialize, Serialize};
 //% else
 use serde::Deserialize;
+//% endif
+//% if protocol == "grpc"
 use tonic::{Request, Response, Status};
 //% endif
 
@@ -77,7 +81,12 @@ impl Client {
         let token = config.token.example_callee_file.as_deref();
         let dependency = dependency.with_token_file(token);
         //% endif
-        Ok(Self(dependency))
+        Ok(Self::over(dependency))
+    }
+
+    /// Through a stack that is there.
+    pub fn over(dependency: Dependency) -> Self {
+        Self(dependency)
     }
 
     /// The first items. A copy when there is no answer.
@@ -86,8 +95,8 @@ impl Client {
         Ok(page.map(|page| page.items))
     }
 }
-
 //% if protocol == "rest"
+
 /// An example of a route that lives on another service: it degrades with it and does not fail with it.
 pub fn router(client: Client) -> Router {
     let list = get(list);
@@ -128,7 +137,8 @@ async fn list(State(client): State<Client>) -> Result<axum::Json<Items>, Problem
         stale_seconds: stale.map(|age| age.as_secs()),
     }))
 }
-//% else
+//% elif protocol == "grpc"
+
 /// An example of a method that lives on another service: it degrades with it and does not fail with it.
 pub fn router(client: Client) -> Router {
     let service = own::items_service_server::ItemsServiceServer::new(PassedOn(client));
@@ -176,7 +186,7 @@ mod tests {
             Ok(Response::new(Bytes::from_static(written.as_bytes())))
         });
         let limits = Config::load().unwrap().calls.example_callee;
-        let client = Client(Dependency::over(NAME, &limits, called));
+        let client = Client::over(Dependency::over(NAME, &limits, called));
         let tea = Item {
             name: "tea".to_owned(),
             quantity: 2,

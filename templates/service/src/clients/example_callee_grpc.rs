@@ -1,6 +1,8 @@
 //! What this service needs of `example-callee`, by an excerpt of its contract: what it does not use may come and go.
 
+//% if protocol != "events"
 use axum::Router;
+//% endif
 //% if protocol == "rest"
 use axum::extract::State;
 use axum::routing::get;
@@ -26,7 +28,7 @@ use chassis_tls::client::Connector;
 //% endif
 //% if protocol == "rest"
 use serde::Serialize;
-//% else
+//% elif protocol == "grpc"
 use tonic::{Request, Response, Status};
 //% endif
 
@@ -98,8 +100,8 @@ impl From<theirs::Item> for Item {
         }
     }
 }
-
 //% if protocol == "rest"
+
 /// An example of a route that lives on another service: it degrades with it and does not fail with it.
 pub fn router(client: Client) -> Router {
     let list = get(list);
@@ -140,7 +142,8 @@ async fn list(State(client): State<Client>) -> Result<axum::Json<Items>, Problem
         stale_seconds: stale.map(|age| age.as_secs()),
     }))
 }
-//% else
+//% elif protocol == "grpc"
+
 /// An example of a method that lives on another service: it degrades with it and does not fail with it.
 pub fn router(client: Client) -> Router {
     let service = own::items_service_server::ItemsServiceServer::new(PassedOn(client));
@@ -175,7 +178,7 @@ impl own::items_service_server::ItemsService for PassedOn {
 #[cfg(test)]
 mod tests {
     use chassis_grpc_client::in_process;
-    //% if protocol == "rest"
+    //% if protocol != "grpc"
     use tonic::{Request, Response};
     //% endif
 

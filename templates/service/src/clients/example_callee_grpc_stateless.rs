@@ -1,6 +1,8 @@
 //! What this service needs of `example-callee`, by an excerpt of its contract: what it does not use may come and go.
 
+//% if protocol != "events"
 use axum::Router;
+//% endif
 //% if protocol == "rest"
 use axum::extract::State;
 use axum::routing::post;
@@ -29,7 +31,7 @@ use chassis_tls::client::Connector;
 //% endif
 //% if protocol == "rest"
 use serde::{Deserialize, Serialize};
-//% else
+//% elif protocol == "grpc"
 use tonic::{Request, Response, Status};
 //% endif
 
@@ -93,8 +95,8 @@ impl Client {
         Ok(Echo { message })
     }
 }
-
 //% if protocol == "rest"
+
 /// An example of a route that lives on another service.
 pub fn router(client: Client) -> Router {
     let echo = post(echo);
@@ -122,7 +124,8 @@ async fn echo(
 ) -> Result<axum::Json<Echo>, Problem> {
     Ok(axum::Json(client.echo(&said).await?))
 }
-//% else
+//% elif protocol == "grpc"
+
 /// An example of a method that lives on another service.
 pub fn router(client: Client) -> Router {
     let service = own::echo_service_server::EchoServiceServer::new(PassedOn(client));
@@ -151,7 +154,7 @@ impl own::echo_service_server::EchoService for PassedOn {
 #[cfg(test)]
 mod tests {
     use chassis_grpc_client::in_process;
-    //% if protocol == "rest"
+    //% if protocol != "grpc"
     use tonic::{Request, Response};
     //% endif
 

@@ -1,6 +1,8 @@
 //! What this service needs of `example-callee`, in types of its own: fields that it does not use may come and go.
 
+//% if protocol != "events"
 use axum::Router;
+//% endif
 //% if protocol == "rest"
 use axum::extract::State;
 use axum::routing::post;
@@ -70,7 +72,12 @@ impl Client {
         let token = config.token.example_callee_file.as_deref();
         let dependency = dependency.with_token_file(token);
         //% endif
-        Ok(Self(dependency))
+        Ok(Self::over(dependency))
+    }
+
+    /// Through a stack that is there.
+    pub fn over(dependency: Dependency) -> Self {
+        Self(dependency)
     }
 
     /// Says something and hears it again. One attempt: it is a POST without an idempotency key.
@@ -78,8 +85,8 @@ impl Client {
         self.0.post("/v1/echo", said).await
     }
 }
-
 //% if protocol == "rest"
+
 /// An example of a route that lives on another service.
 pub fn router(client: Client) -> Router {
     let echo = post(echo);
@@ -107,7 +114,8 @@ async fn echo(
 ) -> Result<axum::Json<Echo>, Problem> {
     Ok(axum::Json(client.echo(&said).await?))
 }
-//% else
+//% elif protocol == "grpc"
+
 /// An example of a method that lives on another service.
 pub fn router(client: Client) -> Router {
     let service = own::echo_service_server::EchoServiceServer::new(PassedOn(client));
@@ -150,7 +158,7 @@ mod tests {
             Ok(Response::new(request.into_body()))
         });
         let limits = Config::load().unwrap().calls.example_callee;
-        let client = Client(Dependency::over(NAME, &limits, called));
+        let client = Client::over(Dependency::over(NAME, &limits, called));
         let message = "tea".to_owned();
         let heard = client.echo(&Echo { message }).await.unwrap();
         assert_eq!(heard.message, "tea");
