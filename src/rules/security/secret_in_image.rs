@@ -38,6 +38,7 @@ declare_rule! {
     /// - the name says that it is a path, hashed, encrypted, public or a test's;
     /// - a copied `.env` is in the tree and holds no secret, or says that it is an example; other files are known by names that have
     ///   one meaning only (`id_rsa`, `.netrc`, `tls.key`), not by `.key` or `.pem` alone;
+    /// - the file is an empty one that an earlier stage makes by `touch`;
     /// - the value stands there in plain: that is `hardcoded-secret`;
     /// - the Dockerfile builds no service of this workspace, or the file or stage is for development, tests or examples.
     ///
@@ -130,7 +131,7 @@ fn copied(workspace: &Workspace, image: &Shipped<'_>, copy: &Copy, out: &mut Vec
             let mut entries = settings.entries.iter().filter(|entry| !entry.value.is_empty() && !entry.value.starts_with('$'));
             entries.any(|entry| is_secret(&entry.key) || url_password(&entry.value).is_some())
         };
-        if is_env && known.is_some_and(|known| !holds_secret(known)) {
+        if is_env && known.is_some_and(|known| !holds_secret(known)) || is_made_empty(image, copy, name) {
             continue;
         }
         let message = format!("the image keeps `{name}`");
@@ -139,6 +140,24 @@ fn copied(workspace: &Workspace, image: &Shipped<'_>, copy: &Copy, out: &mut Vec
         let confidence = if is_env && known.is_none() { Confidence::Medium } else { Confidence::High };
         out.push(finding(image, message, copy.span, note, None).confidence(confidence));
     }
+}
+
+/// The stage that it is taken from makes the file by `touch`, and takes it from nowhere.
+fn is_made_empty(image: &Shipped<'_>, copy: &Copy, name: &str) -> bool {
+    let Some(stage) = copy.from.as_deref().and_then(|from| image.dockerfile.stage(from)) else { return false };
+    let is_it = |path: &str| path.rsplit('/').next() == Some(name);
+    let touches = |words: &[String]| {
+        let mut after = words.iter().skip_while(|word| *word != "touch").skip(1);
+        after.any(|word| is_it(word.trim_end_matches([';', '&'])))
+    };
+    let stages = || image.dockerfile.lineage(stage);
+    let mut copied = stages().flat_map(|stage| &stage.copies).flat_map(|copy| &copy.sources);
+    stages().flat_map(|stage| &stage.runs).any(|run| touches(&run.words)) && !copied.any(|from| is_it(from) || is_all(from))
+}
+
+/// Of the build's directory: `.`, `./`, `*`.
+fn is_all(source: &str) -> bool {
+    matches!(source.trim_matches(['.', '/']), "" | "*")
 }
 
 /// The file that is copied, if it was read: beside the Dockerfile, from the root, or the only one of its path.
