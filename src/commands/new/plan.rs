@@ -12,7 +12,7 @@ use super::wish::{ADMIN_PORT_OFFSET, Wish};
 use crate::file_tree::FileTree;
 use crate::scaffold::add::{self, AddError, Existing};
 use crate::scaffold::{Callee, crates, has_database_tests, standard_directory};
-use crate::service::{Discovery, ServiceName, ServiceSpec};
+use crate::service::{Broker, Discovery, ServiceName, ServiceSpec};
 
 const FIRST_PORT: u16 = 8080;
 /// The highest traffic port whose admin port is a port.
@@ -52,6 +52,10 @@ pub fn plan(wishes: &[Wish], place: Place) -> miette::Result<Planned> {
     };
     let mut used = place::used_ports(&root, &existing.members);
     let mut known = place::callees(&root, &existing.members);
+    let publishers = place::publishers(&root, &existing.members);
+    for wish in wishes {
+        check_partners(wish, &existing, &known, &publishers)?;
+    }
     let mut ports = vec![None; wishes.len()];
     // What is wished for is nobody else's.
     for wished in [true, false] {
@@ -69,6 +73,37 @@ pub fn plan(wishes: &[Wish], place: Place) -> miette::Result<Planned> {
     planned.grow(existing)?;
     planned.notes.extend(not_found(&planned.services));
     Ok(planned)
+}
+
+/// Refuses partners that are there and are none: that answer nobody, or do not publish where the service reads.
+fn check_partners(
+    wish: &Wish,
+    existing: &Existing,
+    callees: &[Callee],
+    publishers: &[(ServiceName, Broker)],
+) -> miette::Result<()> {
+    let is_there = |name: &&ServiceName| existing.members.iter().any(|member| member.name == name.as_str());
+    let is_called = |name: &ServiceName| callees.iter().any(|callee| callee.name == *name);
+    if let Some(callee) = wish.calls.iter().filter(is_there).find(|name| !is_called(name)) {
+        return Err(miette!(
+            help = "leave it away",
+            "`{callee}` is in the workspace, and answers nobody: it has no traffic port"
+        ));
+    }
+    let Some(source) = wish.consumes.iter().find(is_there) else { return Ok(()) };
+    let broker = Broker::from(wish.broker);
+    match publishers.iter().find(|(name, _)| name == source) {
+        Some((_, published)) if *published == broker => Ok(()),
+        Some((_, published)) => Err(miette!(
+            help = format!("read by it too: `--broker {published}`"),
+            "`{source}` publishes by {published}, where `{}` does not look",
+            wish.name
+        )),
+        None => Err(miette!(
+            help = format!("services that are made with `--broker {broker}` publish what they change"),
+            "`{source}` publishes no events"
+        )),
+    }
 }
 
 /// A service with what it calls. One that is not there yet is taken to get the next free port, as it does when it is made

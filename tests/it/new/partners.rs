@@ -103,12 +103,12 @@ fn services_with_events_say_what_to_start_and_what_makes_no_sense() {
         assert!(made.stderr.contains(line), "{line}: {}", made.stderr);
     }
     assert!(sandbox.text("other/compose.yaml").contains("image: apache/kafka:"));
-    let reader = ["new", "stock", "--protocol", "events", "--consumes", "orders", "--broker", "rabbitmq"];
+    let reader = ["new", "stock", "--protocol", "events", "--consumes", "shipping", "--broker", "rabbitmq"];
     let added = sandbox.run("shop", &reader).ok();
     assert!(added.stderr.contains("compose.yaml has no `rabbitmq`"), "{}", added.stderr);
     assert!(added.stderr.contains("the service `stock` on admin port "), "{}", added.stderr);
     let manifest = sandbox.text("shop/services/stock/Cargo.toml");
-    assert!(manifest.contains("consumes = [\"orders\"]") && !manifest.contains("axum"), "{manifest}");
+    assert!(manifest.contains("consumes = [\"shipping\"]") && !manifest.contains("axum"), "{manifest}");
 
     for (arguments, help) in [
         (&["--protocol", "events", "--consumes", "orders"][..], "add --broker nats"),
@@ -116,6 +116,9 @@ fn services_with_events_say_what_to_start_and_what_makes_no_sense() {
         (&["--protocol", "events", "--broker", "nats", "--consumes", "audit"], "name the service whose events it reads"),
         (&["--protocol", "events", "--broker", "nats", "--consumes", "orders", "--public"], "leave it away"),
         (&["--protocol", "events", "--broker", "nats", "--consumes", "orders", "--discovery", "consul"], "leave it away"),
+        (&["--protocol", "events", "--broker", "rabbitmq", "--consumes", "orders"], "read by it too: `--broker nats`"),
+        (&["--protocol", "events", "--broker", "nats", "--consumes", "stock"], "services that are made with `--broker nats`"),
+        (&["--calls", "stock"], "answers nobody"),
         (&["--broker", "nats", "--store", "none"], "give it a --store"),
         (&["--consumes", "orders"], "--protocol events"),
     ] {
