@@ -72,6 +72,40 @@ fn each_line_says_what_decided() {
     assert!(why(&format!("{main}:3"), &["--baseline", "b.json"]).contains("not reported: the baseline holds it"));
 }
 
+/// Each case: a line of a handler's file, and what decides that it is right.
+#[test]
+fn what_rescues_a_line_is_named() {
+    let source = "\
+use axum::{Router, routing::get};
+#[tokio::main]
+async fn main() {
+    let erp = reqwest::Client::builder().timeout(limit()).build().unwrap();
+    let crm = reqwest::Client::new();
+    let pool = sqlx::postgres::PgPoolOptions::new().acquire_timeout(std::time::Duration::from_secs(2)).connect(url()).await.unwrap();
+    let app = Router::new().route(\"/v1/orders\", get(list)).layer(tower_http::timeout::TimeoutLayer::new(limit())).with_state((erp, crm, pool));
+    axum::serve(listener(), app).with_graceful_shutdown(stop()).await.unwrap();
+}
+async fn list(state: State) -> String {
+    tokio::task::spawn_blocking(|| std::thread::sleep(limit())).await.unwrap();
+    state.1.get(url()).timeout(limit()).send().await.unwrap().text().await.unwrap()
+}
+";
+    let manifest = format!("{MANIFEST}sqlx = \"0.8\"\ntower-http = \"0.6\"\n");
+    let sandbox = Sandbox::new(&[("Cargo.toml", &manifest), ("src/main.rs", source)]);
+    for (line, rule, why) in [
+        (4, "http-client-without-timeout", "a limit stands on its builder"),
+        (4, "client-per-request", "no handler comes to it"),
+        (6, "pool-wait-outlives-request", "its wait is set"),
+        (8, "no-graceful-shutdown", "it is drained, or drains by itself"),
+        (8, "server-without-timeout", "what this binary serves passes a timeout"),
+        (11, "blocking-in-async", "it has a thread of its own"),
+    ] {
+        let run = sandbox.run("", &["lint", "--tier", "pedantic", "--why", &format!("src/main.rs:{line}")]).ok();
+        let text: Vec<_> = run.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert!(text.contains(&format!("{rule} {why}")), "{line} {rule}: {}", run.stdout);
+    }
+}
+
 #[test]
 fn what_is_no_line_is_a_clear_error() {
     let sandbox = Sandbox::new(&[("Cargo.toml", MANIFEST), ("src/main.rs", SOURCE), ("notes.md", "x\n")]);

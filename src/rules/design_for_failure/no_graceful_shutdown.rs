@@ -50,7 +50,12 @@ declare_rule! {
 fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     let Some(served) = workspace.served(service) else { return };
     for server in served.traffic() {
-        if server.shutdown != Shutdown::Abrupt || drains_elsewhere(&served, server.framework) {
+        if server.shutdown != Shutdown::Abrupt {
+            workspace.spared(|| server.at, "it is drained, or drains by itself");
+            continue;
+        }
+        if drains_elsewhere(&served, server.framework) {
+            workspace.spared(|| server.at, "something else in this binary drains it");
             continue;
         }
         let advice = advice(server.framework);

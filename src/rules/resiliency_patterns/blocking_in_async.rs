@@ -111,13 +111,17 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 
 fn report(call: Node<'_>, what: &str, instead: &str, out: &mut Vec<Diagnostic>) {
     let workspace = call.workspace;
-    if on_own_thread(call) || paths::is_command(call) {
-        return;
+    let right = |why| workspace.spared(|| call.at(), why);
+    if on_own_thread(call) {
+        return right("it has a thread of its own");
+    }
+    if paths::is_command(call) {
+        return right("it is part of a command");
     }
     let (service, caller) = if runs_in_async(call) {
         (workspace.run_by(call), None)
     } else {
-        let Some(caller) = async_caller(call) else { return };
+        let Some(caller) = async_caller(call) else { return right("no async code calls it") };
         (workspace.run_by(call), Some(caller))
     };
     let Some(service) = service else { return };

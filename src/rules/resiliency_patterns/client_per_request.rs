@@ -120,8 +120,12 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
         if workspace.runs(service, call) {
             let Some(function) = call.function() else { continue };
             let found = per_request.get_or_insert_with(|| per_request_functions(workspace, service, &|at| !is_kept_around(at)));
-            let Some(&(handler, calls)) = found.get(&function) else { continue };
+            let Some(&(handler, calls)) = found.get(&function) else {
+                workspace.spared(|| call.at(), "no handler comes to it");
+                continue;
+            };
             if is_kept(call) {
+                workspace.spared(|| call.at(), "a static, cell, lock, cache, map or field keeps it");
                 continue;
             }
             let mut diagnostic = Diagnostic::new(format!("{what} is built for each request"), call.name_at(), "built here")

@@ -88,20 +88,31 @@ fn check(workspace: &Workspace, out: &mut Vec<Diagnostic>) {
 
 fn check_client<'w>(call: Node<'w>, fate: Fate<'w>, maker: &str, by_type: &dyn Fn() -> Vec<Node<'w>>, out: &mut Vec<Diagnostic>) {
     let workspace = call.workspace;
-    let Some(service) = workspace.run_by(call).filter(|_| !paths::is_command(call)) else { return };
+    let right = |why| workspace.spared(|| call.at(), why);
+    let Some(service) = workspace.run_by(call) else { return };
+    if paths::is_command(call) {
+        return right("it is part of a command");
+    }
     if fate.methods.iter().any(|method| method.method().is_some_and(names_limit)) {
-        return;
+        return right("a limit stands on its builder");
     }
     let fate_methods: Vec<&str> = fate.methods.iter().filter_map(|method| method.method()).collect();
-    let Some((requests, confidence)) = http_clients::requests(service, fate, by_type) else { return };
+    let Some((requests, confidence)) = http_clients::requests(service, fate, by_type) else {
+        return right("what it is used for cannot be followed");
+    };
     let run: Vec<_> = requests.into_iter().filter(|request| workspace.run_by(*request).is_some()).collect();
-    let Some(first) = run.iter().find(|request| !request_is_bounded(**request)) else { return };
+    if run.is_empty() {
+        return right("no request of it was found in a service");
+    }
+    let Some(first) = run.iter().find(|request| !request_is_bounded(**request)) else {
+        return right("a limit stands on each of its requests, or around it");
+    };
     // With these a limit stands elsewhere: around the call, in a layer, or the peer is asked for a sign of life.
     let pings = fate_methods.iter().any(|name| name.contains("keep_alive_interval"));
     if !maker.starts_with("reqwest")
         && (pings || run.iter().any(|request| request_is_bounded(*request) || stands_by_limit(*request)))
     {
-        return;
+        return right("the crate around its requests waits with limits");
     }
     let what = format!("a client of `{maker}` waits for answers without a limit");
     let request = if first.file == call.file && first.at() == call.at() { None } else { Some(first.name_at()) };

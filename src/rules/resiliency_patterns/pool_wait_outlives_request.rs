@@ -56,8 +56,16 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
                         let manager = part.path().is_some_and(|path| path.iter().any(|name| names_sqlite(name)));
                         manager || part.text().is_some_and(of_file)
                     });
-                if !is_file && !takes_options(call) && *serves.get_or_insert_with(traffic) && !is_for_migrations(call) {
-                    check_pool(workspace, service, pool, call, out);
+                let right = match () {
+                    () if is_file => Some("a file has no server that could be slow"),
+                    () if takes_options(call) => Some("its options come from elsewhere, and are looked at there"),
+                    () if is_for_migrations(call) => Some("it is for migrations"),
+                    () if !*serves.get_or_insert_with(traffic) => Some("its service answers no requests"),
+                    () => None,
+                };
+                match right {
+                    Some(why) => workspace.spared(|| call.at(), why),
+                    None => check_pool(workspace, service, pool, call, out),
                 }
             }
         }
@@ -65,28 +73,29 @@ fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
 }
 
 fn check_pool(workspace: &Workspace, service: &Service, pool: &Pool, call: Node<'_>, out: &mut Vec<Diagnostic>) {
+    let right = |why| workspace.spared(|| call.at(), why);
     let fate = call.fate(&|_| true);
     let limit = fate.methods.iter().find(|method| method.method().is_some_and(|name| pool.limits.contains(&name)));
     // Options that nobody connects with.
     let connects = |method: &Node<'_>| method.method().is_some_and(|name| name.starts_with("connect"));
     if pool_is_options(call) && fate.given.is_empty() && !fate.methods.iter().any(connects) {
-        return;
+        return right("nothing connects with these options");
     }
     let request = request_millis(workspace, service);
     let wait = match limit {
         Some(limit) => limit.arguments().next().and_then(millis),
         None => Some(DEFAULT_MILLIS),
     };
-    let Some(wait) = wait else { return };
+    let Some(wait) = wait else { return right("a wait is set that is no number in the code") };
     let (message, at, note) = match (limit, request) {
-        (_, Some(request)) if wait < request => return,
+        (_, Some(request)) if wait < request => return right("a request may take longer than this wait"),
         (Some(limit), Some(request)) => (
             format!("a request waits {wait} ms for a connection, and may take {request} ms in all"),
             limit.name_at(),
             "longer than the request",
         ),
         // There is no request timeout that is written down to compare it with.
-        (Some(_), None) if wait <= DEFAULT_MILLIS => return,
+        (Some(_), None) if wait <= DEFAULT_MILLIS => return right("its wait is set"),
         (Some(limit), None) => (
             format!("a request may wait {} s for a connection", wait / 1000),
             limit.name_at(),

@@ -47,8 +47,13 @@ declare_rule! {
 fn check(workspace: &Workspace, service: &Service, out: &mut Vec<Diagnostic>) {
     let Some(served) = workspace.served(service) else { return };
     let servers = served.traffic();
-    if servers.is_empty() || has_timeout(&served) || serves_streams_only(&served) {
-        return;
+    let right = || match () {
+        () if has_timeout(&served) => Some("what this binary serves passes a timeout"),
+        () if serves_streams_only(&served) => Some("it serves streams only"),
+        () => None,
+    };
+    if let Some(why) = servers.first().and_then(|_| right()) {
+        return servers.iter().for_each(|server| workspace.spared(|| server.at, why));
     }
     let mesh = has_mesh_timeout(workspace);
     for server in servers {
