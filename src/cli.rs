@@ -142,8 +142,21 @@ pub struct New {
     #[arg(long, help_heading = "Service options")]
     pub public: bool,
 
+    /// How to say what was made and what remains to be done
+    #[arg(long, value_enum, default_value_t, conflicts_with = "diff")]
+    pub format: NewFormat,
     #[command(flatten)]
     pub plan: Plan,
+}
+
+/// How `new` says what it did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum NewFormat {
+    /// Lines for a person
+    #[default]
+    Human,
+    /// One object on standard output, for scripts
+    Json,
 }
 
 /// What to do with planned files instead of writing them.

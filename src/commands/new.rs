@@ -21,7 +21,7 @@ use self::place::Place;
 use self::plan::{Planned, plan};
 use self::wish::{Wish, Words, parse_name};
 use super::{Outcome, Terminal, finish_interrupted_write, print};
-use crate::cli::New;
+use crate::cli::{New, NewFormat};
 use crate::file_tree::FileTree;
 use crate::scaffold::{Callee, LONGEST_CALLEE};
 
@@ -55,6 +55,8 @@ fn callable(args: &New) -> Vec<Callee> {
 /// # Errors
 /// When a service cannot be made; nothing is written then.
 pub fn create(args: &New, terminal: Terminal) -> miette::Result<Option<String>> {
+    // Whoever reads the object needs no lines beside it.
+    let terminal = Terminal { quiet: terminal.quiet || args.format == NewFormat::Json, ..terminal };
     let here = std::env::current_dir().map_err(|error| miette!("cannot tell the current directory: {error}"))?;
     match (&args.name, &args.from) {
         (Some(name), _) => {
@@ -70,7 +72,7 @@ pub fn create(args: &New, terminal: Terminal) -> miette::Result<Option<String>> 
             for name in there {
                 terminal.status("Kept", format!("the service `{name}`, which is there"));
             }
-            if wishes.is_empty() {
+            if wishes.is_empty() && args.format == NewFormat::Human {
                 terminal.say("Nothing to do: every service of the file is there.");
                 return Ok(None);
             }
@@ -94,21 +96,28 @@ fn found(here: &Path, args: &New, name: &str, terminal: Terminal) -> miette::Res
 /// All of them or none.
 fn write(wishes: &[Wish], place: Place, here: &Path, args: &New, terminal: Terminal) -> miette::Result<Option<String>> {
     let planned = plan(wishes, place)?;
+    let mut notes = planned.notes.clone();
+    for name in long_names(&planned) {
+        notes.push(format!("lines that name `{name}` may be longer than rustfmt has them: run `cargo fmt`"));
+    }
+    let is_written = !args.plan.only_looks();
+    if is_written {
+        planned.files.write(&planned.root)?;
+        report::report(&planned, here, terminal);
+    }
+    if args.format == NewFormat::Json {
+        print(report::json(&planned, is_written, &notes, here))?;
+        return Ok(None);
+    }
     if args.plan.dry_run {
         print(listing(&planned.files))?;
     } else if args.plan.diff {
         print(planned.files.diff())?;
-    } else {
-        planned.files.write(&planned.root)?;
-        report::report(&planned, here, terminal);
     }
-    for note in &planned.notes {
+    for note in notes {
         terminal.warn(note);
     }
-    for name in long_names(&planned) {
-        terminal.warn(format!("lines that name `{name}` may be longer than rustfmt has them: run `cargo fmt`"));
-    }
-    Ok((!args.plan.only_looks()).then(|| report::next_commands(&planned, here, terminal)))
+    Ok(is_written.then(|| report::next_steps(&planned, here, terminal)))
 }
 
 fn long_names(planned: &Planned) -> Vec<&str> {
@@ -121,10 +130,7 @@ fn long_names(planned: &Planned) -> Vec<&str> {
 
 /// What `--dry-run` prints: a line a file, and what would happen to it.
 fn listing(files: &FileTree) -> String {
-    files
-        .changes()
-        .map(|(path, file)| format!("{} {path}\n", if file.replaces.is_some() { "change" } else { "create" }))
-        .collect()
+    files.changes().map(|(path, file)| format!("{} {path}\n", report::action(file))).collect()
 }
 
 /// `path` from `here`, when it is below; `.` for `here` itself.

@@ -211,7 +211,7 @@ pub fn add_service(
         && spec.discovery == Discovery::Consul
         && !compose.contains("consul")
     {
-        notes.push(format!("{name} has no `consul`, where instances list themselves: add an agent of that name"));
+        notes.push(format!("{name} has no `consul`, by which services are found: add an agent of that name"));
     }
     if let Some((name, compose)) = &existing.compose
         && spec.broker != Broker::None

@@ -17,7 +17,7 @@ use include_dir::{Dir, include_dir};
 use crate::service::{Auth, Protocol, ServiceName, ServiceSpec, Store, Tls};
 
 pub use lock::{every_package, lock_file, lock_with_service};
-pub use render::{has_database_tests, store_port};
+pub use render::store_port;
 pub use tree::{service_files, standard_directory, unlocked_workspace, workspace};
 
 /// Names of called services up to this length leave generated code as `cargo fmt` would have it.

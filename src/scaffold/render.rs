@@ -85,7 +85,7 @@ pub fn render(path: &str, template: &str, subject: Subject<'_>, callee: Option<&
     context.insert("ways_to_find", &system.iter().map(|spec| spec.discovery.as_str()).collect::<Vec<_>>());
     context.insert(
         "databases",
-        &system.iter().filter(|spec| has_database_tests(spec)).map(|spec| database(spec)).collect::<Vec<_>>(),
+        &system.iter().filter(|spec| spec.store.is_on_a_server()).map(|spec| database(spec)).collect::<Vec<_>>(),
     );
     tera.render(path, &context).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -173,11 +173,6 @@ fn context(spec: &ServiceSpec) -> Context {
     context.insert("broker_url", broker_url(spec.broker));
     context.insert("consumes", &spec.consumes.as_ref().map(ServiceName::as_str));
     context
-}
-
-/// Its tests use its own database, on a server.
-pub fn has_database_tests(spec: &ServiceSpec) -> bool {
-    spec.store.is_on_a_server() && spec.protocol != Protocol::Events
 }
 
 fn database(spec: &ServiceSpec) -> BTreeMap<&'static str, String> {

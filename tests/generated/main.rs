@@ -152,7 +152,8 @@ fn check(tree: &FileTree, spec: &ServiceSpec) {
     // `tests/servers/run` runs all tests of a service whose database is on a server; most of them need none.
     let without: &[&str] = match spec.protocol {
         Protocol::Rest => &["--lib", "--test", "resilience", "--test", "openapi"],
-        Protocol::Grpc | Protocol::Events => &["--lib", "--test", "resilience"],
+        Protocol::Grpc => &["--lib", "--test", "resilience"],
+        Protocol::Events => &["--lib"],
     };
     let chosen = if spec.store.is_on_a_server() { without } else { &[] };
     let packages: Vec<_> = members(tree).into_iter().filter(|name| !tested.contains(name)).collect();

@@ -112,6 +112,38 @@ fn without_git_the_workspace_is_made_all_the_same() {
 }
 
 #[test]
+fn scripts_read_one_object() {
+    let sandbox = Sandbox::new(&[]);
+    let object = |run: Run| -> serde_json::Value {
+        assert_eq!(run.stderr, "");
+        serde_json::from_str(&run.stdout).unwrap()
+    };
+    let new = ["new", "orders", "--calls", "inventory", "--workspace", "shop", "--format", "json"];
+    let planned = object(sandbox.run("", &[&new[..], &["--dry-run"]].concat()).ok());
+    assert_eq!((&planned["written"], sandbox.files().len()), (&false.into(), 0));
+    let mut written = object(sandbox.run("", &new).ok());
+    assert_eq!((&written["schema"], &written["new_workspace"]), (&"cargo-msvc/new/1".into(), &true.into()));
+    let [service] = &written["services"].as_array().unwrap()[..] else { panic!("{written:#}") };
+    assert_eq!((&service["directory"], &service["admin_port"]), (&"services/orders".into(), &9090.into()));
+    assert_eq!(service["missing_callees"], serde_json::json!(["inventory"]));
+    assert_eq!(written["next"][1]["command"], "cargo msvc new inventory");
+    let there = |file: &serde_json::Value| sandbox.path("shop").join(file["path"].as_str().unwrap()).is_file();
+    let files = written["files"].as_array().unwrap();
+    assert!(files.len() > 50 && files.iter().all(there), "{written:#}");
+    written["written"] = false.into();
+    assert_eq!(planned, written);
+
+    let added = object(sandbox.run("shop", &["new", "inventory", "--format", "json"]).ok());
+    let compose = serde_json::json!({ "path": "compose.yaml", "action": "change" });
+    assert!(added["files"].as_array().unwrap().contains(&compose), "{added:#}");
+    // Nothing to do is no error.
+    sandbox.file("shop/shop.toml", "[services.orders]\n[services.inventory]\n");
+    let again = object(sandbox.run("shop", &["new", "--from", "shop.toml", "--format", "json"]).ok());
+    assert_eq!((&again["services"], &again["files"]), (&serde_json::json!([]), &serde_json::json!([])));
+    sandbox.run("shop", &["new", "billing", "--format", "json", "--diff"]).refused(&["--format", "--diff"]);
+}
+
+#[test]
 fn showing_writes_nothing_and_the_diff_is_what_is_written() {
     let shop = || {
         let sandbox = Sandbox::new(&[]);

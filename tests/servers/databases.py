@@ -39,13 +39,6 @@ class Place:
         release(scratch / "shop", self.binaries, ["orders"])
         self.replicas, self.logs = [], []
 
-    def cargo(self, *arguments, **environment):
-        ran = subprocess.run(
-            ["cargo", *arguments, "--locked"], cwd=self.scratch / "shop", env={**self.environment, **environment},
-            capture_output=True, text=True)
-        assert ran.returncode == 0, f"cargo {arguments}: {ran.stdout[-3000:]}{ran.stderr[-3000:]}"
-        return ran.stdout
-
     def service(self, number, **changes):
         settings = self.engine.settings(**changes)
         service = Service(self.binaries, "orders", self.scratch, settings, f"-{number}", stateless=True, protected=False)
@@ -74,17 +67,29 @@ def call(service, method, path, body=None, timeout=8):
 
 
 def the_services_own_tests_pass(place):
-    """the service's own tests pass, with a database for each of them on this server; without a server those say what to do"""
-    settings = {f"ORDERS__{key}": str(value) for key, value in place.engine.settings().items()}
+    """the own tests of one that publishes and of one that reads pass, with a database for each of them on this server;
+    without a server those say what to do"""
+    options = ["--workspace", "tested", "--quiet", "--auth", "none", "--broker", "nats", "--store", place.engine.option]
+    subprocess.run([*MSVC, "new", "orders", *options], cwd=place.scratch, check=True)
+    reader = ["--protocol", "events", "--consumes", "orders"]
+    subprocess.run([*MSVC, "new", "stock", *options, *reader], cwd=place.scratch, check=True)
+    given = place.engine.settings().items()
+    settings = {f"{name}__{key}": str(value) for name in ("ORDERS", "STOCK") for key, value in given}
+    test = ["cargo", "test", "--locked", "--no-fail-fast", "--package", "orders", "--package", "stock"]
+    environment = {**place.environment, **settings}
+
+    def tested():
+        return subprocess.run(test, cwd=place.scratch / "tested", env=environment, capture_output=True, text=True)
+
     place.engine.start()
-    passed = place.cargo("test", "--package", "orders", **settings).count(" ... ok")
+    ran = tested()
+    assert ran.returncode == 0, f"{ran.stdout[-3000:]}{ran.stderr[-3000:]}"
+    passed = ran.stdout.count(" ... ok")
     left = place.engine.ask(place.engine.databases)
     assert "test_" not in left, f"databases are left: {left}"
     version = place.engine.version()
     place.engine.stop()
-    without = subprocess.run(
-        ["cargo", "test", "--locked", "--package", "orders", "--no-fail-fast"], cwd=place.scratch / "shop",
-        env={**place.environment, **settings}, capture_output=True, text=True)
+    without = tested()
     assert without.returncode != 0 and "README.md says how to start one" in without.stdout, without.stdout[-2000:]
     alone = without.stdout.count(" ... ok")
     assert 0 < alone < passed, f"{alone} of {passed}"

@@ -11,7 +11,7 @@ use super::place::{self, Place};
 use super::wish::{ADMIN_PORT_OFFSET, Wish};
 use crate::file_tree::FileTree;
 use crate::scaffold::add::{self, AddError, Existing};
-use crate::scaffold::{Callee, crates, has_database_tests, standard_directory};
+use crate::scaffold::{Callee, crates, standard_directory};
 use crate::service::{Broker, Discovery, ServiceName, ServiceSpec};
 
 const FIRST_PORT: u16 = 8080;
@@ -148,8 +148,8 @@ impl Planned {
             files.then(addition.files);
             created.extend(addition.crates);
             // A new workspace's CI starts the databases of all that it begins with.
-            if !*is_new_workspace && has_database_tests(spec) {
-                notes.push(format!("two of its tests need its database, in CI too: {directory}/README.md says how to start it"));
+            if !*is_new_workspace && spec.store.is_on_a_server() {
+                notes.push(format!("some of its tests need its database, in CI too: {directory}/README.md says how to start it"));
             }
             // What is said of several is said once.
             notes.extend(addition.notes.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());

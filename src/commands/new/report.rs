@@ -4,11 +4,13 @@ use std::path::Path;
 
 use cargo_metadata::camino::Utf8Path;
 use colored::Colorize as _;
+use serde_json::json;
 
 use super::git::{self, Repository};
 use super::plan::{Planned, PlannedService};
 use super::{quoted, relative};
 use crate::commands::Terminal;
+use crate::file_tree::PlannedFile;
 use crate::scaffold::{crates, store_port};
 use crate::service::{Auth, Broker, Protocol, ServiceSpec, Store, Tls};
 
@@ -47,8 +49,51 @@ pub fn report(planned: &Planned, here: &Path, terminal: Terminal) {
     }
 }
 
-/// What remains to be done, each line ready to paste into a shell.
-pub fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> String {
+/// What was planned, and whether it was written, as one JSON object.
+pub fn json(planned: &Planned, written: bool, notes: &[String], here: &Path) -> String {
+    let services = planned.services.iter().map(|PlannedService { spec, directory, missing, .. }| {
+        let mut service = json!(spec);
+        service["admin_port"] = service["admin-port"].take();
+        service.as_object_mut().expect("a struct is an object").remove("admin-port");
+        service["directory"] = json!(directory);
+        service["missing_callees"] = json!(missing);
+        service
+    });
+    let files = planned.files.changes().map(|(path, file)| json!({ "path": path, "action": action(file) }));
+    let next = next_commands(planned, here).into_iter();
+    let next = next.map(|(command, purpose)| json!({ "command": command, "purpose": purpose }));
+    let report = json!({
+        "schema": "cargo-msvc/new/1",
+        "workspace": planned.root.display().to_string(),
+        "new_workspace": planned.is_new_workspace,
+        "written": written,
+        "services": services.collect::<Vec<_>>(),
+        "files": files.collect::<Vec<_>>(),
+        "notes": notes,
+        "next": next.collect::<Vec<_>>(),
+    });
+    format!("{report:#}\n")
+}
+
+/// What becomes of a file.
+pub fn action(file: &PlannedFile) -> &'static str {
+    if file.replaces.is_some() { "change" } else { "create" }
+}
+
+/// What remains to be done, for a person.
+pub fn next_steps(planned: &Planned, here: &Path, terminal: Terminal) -> String {
+    let mut text = String::from("\nNext:");
+    for (command, purpose) in next_commands(planned, here) {
+        if !purpose.is_empty() {
+            text.push_str(&format!("\n  {}", terminal.paint_stderr(format!("# {purpose}").dimmed())));
+        }
+        text.push_str(&format!("\n  {command}"));
+    }
+    text
+}
+
+/// What remains to be done, each command ready to paste into a shell.
+fn next_commands(planned: &Planned, here: &Path) -> Vec<Line> {
     let root = relative(&planned.root, here);
     let mut lines = Vec::new();
     if root != Path::new(".") {
@@ -60,14 +105,7 @@ pub fn next_commands(planned: &Planned, here: &Path, terminal: Terminal) -> Stri
     }
     lines.push(("cargo msvc lint".into(), "audit the workspace"));
     lines.push(("cargo msvc deploy-manifests".into(), "write its Kubernetes manifests"));
-    let mut text = String::from("\nNext:");
-    for (command, purpose) in lines {
-        if !purpose.is_empty() {
-            text.push_str(&format!("\n  {}", terminal.paint_stderr(format!("# {purpose}").dimmed())));
-        }
-        text.push_str(&format!("\n  {command}"));
-    }
-    text
+    lines
 }
 
 /// A command, and what it is for.

@@ -2,6 +2,11 @@
 
 //% if calls
 mod callees;
+//% endif
+//% if database
+mod database;
+//% endif
+//% if calls or database
 
 //% endif
 use std::sync::Arc;
@@ -15,6 +20,11 @@ use tokio::task::JoinHandle;
 
 //% if calls
 use callees::Callees;
+//% endif
+//% if database
+use database::TestDatabase;
+//% endif
+//% if calls or database
 
 //% endif
 use example_service::handler::Events;
@@ -29,6 +39,9 @@ struct Working {
     //% if calls
     callees: Callees,
     //% endif
+    //% if database
+    _database: TestDatabase,
+    //% endif
     health: Health,
     //% if store != "none"
     store: Store,
@@ -39,12 +52,18 @@ struct Working {
 
 async fn working(broker: &Memory, change: impl FnOnce(&mut Config)) -> Working {
     let mut config = Config::load().expect("the defaults are valid");
-    //% if store != "none"
+    //% if database
+    let database = TestDatabase::for_service(&mut config).await;
+    //% endif
+    //% if store == "sqlite"
     config.store.path = ":memory:".to_owned();
     //% endif
     config.consumer.backoff = Duration::from_millis(10);
     change(&mut config);
-    //% if store != "none"
+    //% if database
+    let store = Store::new(&config.store).unwrap();
+    //% endif
+    //% if store == "sqlite"
     let store = Store::open(&config.store).await.unwrap();
     //% endif
     //% if calls
@@ -73,6 +92,9 @@ async fn working(broker: &Memory, change: impl FnOnce(&mut Config)) -> Working {
         broker: broker.clone(),
         //% if calls
         callees,
+        //% endif
+        //% if database
+        _database: database,
         //% endif
         health,
         //% if store != "none"

@@ -1,18 +1,36 @@
 //! What the service tells others of: all that it has done, nothing that it has not, whatever the broker does meanwhile.
 
+//% if database
+mod database;
+
+//% endif
 use std::sync::Arc;
 
 use chassis_messaging::memory::Memory;
 use chassis_messaging::outbox::Relay;
+//% if database
+use database::TestDatabase;
+//% endif
 
 use example_service::Config;
 use example_service::store::{Draft, Store, StoreError};
 
-fn config() -> Config {
+//% if database
+/// A store of its own, for as long as its database is kept.
+async fn opened() -> (TestDatabase, Config, Store) {
+    let mut config = Config::load().expect("the configuration is valid");
+    let database = TestDatabase::for_service(&mut config).await;
+    let store = Store::new(&config.store).unwrap();
+    (database, config, store)
+}
+//% else
+async fn opened() -> (Config, Store) {
     let mut config = Config::load().expect("the defaults are valid");
     config.store.path = ":memory:".to_owned();
-    config
+    let store = Store::open(&config.store).await.unwrap();
+    (config, store)
 }
+//% endif
 
 fn tea() -> Draft {
     Draft {
@@ -23,8 +41,11 @@ fn tea() -> Draft {
 
 #[tokio::test]
 async fn each_change_is_published_in_order() {
-    let config = config();
-    let store = Store::open(&config.store).await.unwrap();
+    //% if database
+    let (_database, config, store) = opened().await;
+    //% else
+    let (config, store) = opened().await;
+    //% endif
     let item = store.create(&tea()).await.unwrap();
     store.replace(item.id, &tea()).await.unwrap();
     store.remove(item.id).await.unwrap();
@@ -46,8 +67,11 @@ async fn each_change_is_published_in_order() {
 
 #[tokio::test]
 async fn what_did_not_happen_is_not_published() {
-    let config = config();
-    let store = Store::open(&config.store).await.unwrap();
+    //% if database
+    let (_database, config, store) = opened().await;
+    //% else
+    let (config, store) = opened().await;
+    //% endif
     store.create(&tea()).await.unwrap();
     let taken = store.create(&tea()).await;
     assert!(matches!(taken, Err(StoreError::NameTaken)));
@@ -60,8 +84,11 @@ async fn what_did_not_happen_is_not_published() {
 
 #[tokio::test]
 async fn events_wait_for_a_broker_that_is_gone() {
-    let config = config();
-    let store = Store::open(&config.store).await.unwrap();
+    //% if database
+    let (_database, config, store) = opened().await;
+    //% else
+    let (config, store) = opened().await;
+    //% endif
     let (broker, relay) = (Memory::default(), Relay::new(&config.outbox));
     broker.stop();
     relay.start(store.waiting(), Arc::new(broker.clone()));

@@ -6,7 +6,11 @@ use database::TestDatabase;
 use tokio::task::JoinSet;
 
 use example_service::Config;
+//% if protocol == "events"
+use example_service::store::{self, Store};
+//% else
 use example_service::store::{self, Draft, Store};
+//% endif
 
 #[tokio::test]
 async fn replicas_that_start_together_bring_the_schema_up_to_date_once() {
@@ -21,12 +25,17 @@ async fn replicas_that_start_together_bring_the_schema_up_to_date_once() {
         started.unwrap();
     }
     let store = Store::new(&config.store).unwrap();
+    //% if protocol == "events"
+    store.count("1", "items.created", 2).await.unwrap();
+    assert_eq!(store.tally("items.created").await.unwrap(), (1, 2));
+    //% else
     let tea = Draft {
         name: "tea".to_owned(),
         quantity: 2,
     };
     let made = store.create(&tea).await.unwrap();
     assert_eq!(store.read(made.id).await.unwrap(), made);
+    //% endif
     store.check()().await.unwrap();
 }
 

@@ -76,7 +76,7 @@ fn a_service_with_a_database_or_a_registry_says_what_to_start() {
     assert!(workflow.contains("docker compose up --detach --wait orders-store"), "{workflow}");
 
     let added = sandbox.run("shop", &["new", "stock", "--store", "mysql", "--discovery", "consul"]).ok();
-    for note in ["two of its tests need its database, in CI too: services/stock/README.md", "compose.yaml has no `consul`"] {
+    for note in ["some of its tests need its database, in CI too: services/stock/README.md", "compose.yaml has no `consul`"] {
         assert!(added.stderr.contains(note), "{}", added.stderr);
     }
     let compose = sandbox.text("shop/services/stock/compose.yaml");

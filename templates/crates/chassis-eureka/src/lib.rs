@@ -29,9 +29,18 @@ const LOOKS: u32 = 6;
 pub struct Eureka {
     /// Base URLs of its servers, with commas between: the first that answers is taken.
     pub servers: String,
-    /// How often instances of others are fetched.
-    #[serde(rename = "fetch_ms", deserialize_with = "millis")]
+    /// How often instances of others are fetched, by a service that calls any.
+    #[serde(
+        rename = "fetch_ms",
+        deserialize_with = "millis",
+        default = "as_often_as_the_server"
+    )]
     pub fetch: Duration,
+}
+
+/// Of itself it has news so often.
+fn as_often_as_the_server() -> Duration {
+    Duration::from_secs(30)
 }
 
 /// What the servers are told of this instance.

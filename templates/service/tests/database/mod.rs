@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 
+use chassis_database::server::Database;
 use sqlx::AssertSqlSafe;
 use tokio::runtime::Runtime;
 
@@ -22,7 +23,7 @@ impl TestDatabase {
         let (process, count) = (std::process::id(), COUNT.fetch_add(1, Relaxed));
         let name = format!("test_{process}_{count}");
         run(format!("CREATE DATABASE {name}")).await;
-        config.store = Config::load().expect("the configuration is valid").store;
+        config.store = server();
         config.store.database = name.clone();
         Self(Arc::new(Named(name)))
     }
@@ -40,19 +41,38 @@ impl TestDatabase {
 impl Drop for Named {
     /// From a thread and a runtime of its own: those of the test are busy with ending.
     fn drop(&mut self) {
-        //% if store == "mysql"
-        let statement = format!("DROP DATABASE {}", self.0);
-        //% endif
-        //% if store == "postgres"
-        let statement = format!("DROP DATABASE {} WITH (FORCE)", self.0);
-        //% endif
-        let dropping = move || Runtime::new().unwrap().block_on(run(statement));
+        let name = self.0.clone();
+        let dropping = || Runtime::new().unwrap().block_on(remove(name));
         _ = thread::spawn(dropping).join();
     }
 }
 
+//% if store == "mysql"
+/// Ends the connections of the test first: a transaction that it has not ended would keep the database.
+async fn remove(name: String) {
+    let pool = chassis_mysql::pool(&server()).expect("the configuration is valid");
+    let connected = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ?";
+    let connected = sqlx::query_scalar::<_, i64>(connected).bind(&name);
+    for id in connected.fetch_all(&pool).await.unwrap_or_default() {
+        // It may have gone by itself.
+        let kill = AssertSqlSafe(format!("KILL {id}"));
+        _ = sqlx::query(kill).execute(&pool).await;
+    }
+    run(format!("DROP DATABASE {name}")).await;
+}
+//% endif
+//% if store == "postgres"
+async fn remove(name: String) {
+    run(format!("DROP DATABASE {name} WITH (FORCE)")).await;
+}
+//% endif
+
+fn server() -> Database {
+    Config::load().expect("the configuration is valid").store
+}
+
 async fn run(statement: String) {
-    let server = Config::load().expect("the configuration is valid").store;
+    let server = server();
     let (host, port) = (&server.host, server.port);
     //% if store == "mysql"
     let pool = chassis_mysql::pool(&server).expect("the configuration is valid");
