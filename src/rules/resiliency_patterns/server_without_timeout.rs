@@ -33,7 +33,8 @@ declare_rule! {
     /// - something named for a timeout is applied as a layer, middleware, hoop or fairing, in any function or crate that the service
     ///   reaches: tower-http's `TimeoutLayer`, tower's `timeout`, `ServiceBuilder::timeout`, tonic's `Server::timeout`, salvo's `Timeout`;
     /// - a middleware wraps the rest in `tokio::time::timeout`, or a tower service of your own starts a `tokio::time::sleep` beside it;
-    /// - it serves only WebSockets, server-sent events, health, metrics or static files.
+    /// - it serves only WebSockets, server-sent events, health, metrics, profiles, the log's level or static files;
+    /// - its function or module is named for administration or profiling beside another server, or stands in for something (`mod sim`).
     ///
     /// A timeout of the mesh or the ingress lowers the confidence: it answers the caller, and the work goes on.
     ///

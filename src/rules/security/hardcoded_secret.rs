@@ -1,4 +1,4 @@
-use super::secret::{is_contract, is_secret_name, issuer, looks_random, url_password};
+use super::secret::{is_contract, is_for_show, is_secret_name, issuer, looks_random, url_password};
 use super::written::{Written, in_code, in_documents};
 use crate::declare_rule;
 use crate::lint::{Check, Confidence, Diagnostic, Level, Practice, Tier};
@@ -31,7 +31,7 @@ declare_rule! {
     /// - a URL's host is this machine or a container that the same compose file starts, or its password does not look generated;
     /// - it is the password that a compose file starts a ready-made image with;
     /// - it is the address of an account or a contract of a blockchain;
-    /// - the name says that it is hashed, encrypted, public or a test's, or a front-end build publishes it (`VITE_…`);
+    /// - the name says that it is hashed, encrypted, public, known or a test's, or a front-end build publishes it (`VITE_…`);
     /// - the file or function makes tests, fixtures, examples or documentation, or, unless the value has an issuer's own format, for local
     ///   development (`.env.development`, `compose.dev.yaml`, an overlay `dev`).
     ///
@@ -56,7 +56,9 @@ fn finding(workspace: &Workspace, written: Written) -> Option<Diagnostic> {
     if value.len() < 8 || paths::is_shown_only(path) {
         return None;
     }
-    let (what, confidence) = if let Some(issuer) = issuer(value) {
+    let (what, confidence) = if is_for_show(name) {
+        return None;
+    } else if let Some(issuer) = issuer(value) {
         (format!("a {issuer} is written into the source"), Confidence::High)
     } else if paths::is_local(path) {
         return None;

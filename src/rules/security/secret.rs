@@ -114,31 +114,10 @@ const SECRET_KEYS: &[&str] = &[
     "cookie",
 ];
 
-/// Words that make it no secret, wherever they stand: what has been hashed or encrypted, what is made for everybody to see, what
-/// a test uses. Front-end builds put `VITE_…` and its kin into what browsers load.
-const NO_SECRET_WORDS: &[&str] = &[
-    "encrypted",
-    "hashed",
-    "hash",
-    "sealed",
-    "masked",
-    "redacted",
-    "obfuscated",
-    "public",
-    "test",
-    "tests",
-    "testing",
-    "example",
-    "sample",
-    "dummy",
-    "fake",
-    "mock",
-    "fixture",
-    "demo",
-    "vite",
-    "expo",
-    "gatsby",
-];
+/// Words that make it no secret, wherever they stand: what has been hashed or encrypted, what is made for everybody to see.
+/// Front-end builds put `VITE_…` and its kin into what browsers load.
+const NO_SECRET_WORDS: &[&str] =
+    &["encrypted", "hashed", "hash", "sealed", "masked", "redacted", "obfuscated", "known", "public", "vite", "expo", "gatsby"];
 
 /// Words before `token` that make it a place in a list, a lock, a state.
 const NO_SECRET_TOKENS: &[&str] = &[
@@ -156,11 +135,19 @@ const NO_SECRET_TOKENS: &[&str] = &[
     "shutdown",
 ];
 
+/// Words in the name of what only looks like a secret, whatever its value looks like.
+const FOR_SHOW: &[&str] = &["test", "tests", "testing", "example", "sample", "dummy", "fake", "mock", "fixture", "demo"];
+
+/// Whether it is made for a test or to be looked at, by its name.
+pub fn is_for_show(name: &str) -> bool {
+    words(name).iter().any(|word| FOR_SHOW.contains(&word.as_str()))
+}
+
 /// Whether what stands under `name` (`auth.jwt_secret`, `STRIPE_API_KEY`, `clientSecret`) is meant to be secret.
 pub fn is_secret_name(name: &str) -> bool {
     let words = words(name);
     let Some((last, before)) = words.split_last() else { return false };
-    if words.iter().any(|word| NO_SECRET_WORDS.contains(&word.as_str())) || name.starts_with("REACT_APP_") {
+    if is_for_show(name) || words.iter().any(|word| NO_SECRET_WORDS.contains(&word.as_str())) || name.starts_with("REACT_APP_") {
         return false;
     }
     let previous = before.last().map(String::as_str);

@@ -87,9 +87,8 @@ fn of_variable(variable: &Variable, file: FileId) -> Written<'_> {
 
 /// Inside a function that makes examples or what tests need.
 fn is_for_show(node: RustNode) -> bool {
-    const WORDS: &[&str] = &["test", "tests", "example", "sample", "mock", "dummy", "fake", "fixture", "demo"];
     let function = node.function().map(|function| &node.workspace.function(function).name);
-    function.is_some_and(|name| name.split('_').any(|word| WORDS.contains(&word)))
+    function.is_some_and(|name| super::secret::is_for_show(name))
 }
 
 /// The name that code gives a literal: of the constant, variable or field it is the whole value of.

@@ -6,6 +6,7 @@ mod path;
 mod routers;
 mod routes;
 mod servers;
+mod side;
 
 use super::names::{FunctionRef, RustIndex};
 use super::query::Node;
@@ -92,36 +93,23 @@ impl Workspace {
     }
 }
 
-/// Words in the names of functions and modules that start a second server, which is not for callers.
-const SIDE: &[&str] =
-    &["metric", "admin", "health", "prometheus", "probe", "debug", "pprof", "monitor", "telemetry", "console", "internal"];
-
 impl<'w> Served<'w> {
     /// The servers that callers come for: not those beside them for metrics, health and administration.
     pub fn traffic(&self) -> Vec<&'w Server> {
-        let (mut main, side): (Vec<&'w Server>, Vec<_>) = self.servers.iter().partition(|server| !self.is_side(server));
+        let answering = self.servers.iter().filter(|server| !side::is_for_nobody(self.workspace, server));
+        let (mut main, side): (Vec<&'w Server>, Vec<_>) = answering.partition(|server| !side::is_side(self.workspace, server));
         // A worker with nothing but probes and metrics serves no callers, whatever its functions are called.
         let operational =
             |route: &&Route| route.paths.iter().all(|path| !matches!(purpose(path), Purpose::Business | Purpose::GraphQl));
         let all_operational = self.routes.iter().all(operational);
         if !main.is_empty() {
-            let is_probe = |path: &String| matches!(purpose(path), Purpose::Health | Purpose::Metrics);
+            let is_probe = |path: &String| matches!(purpose(path), Purpose::Health | Purpose::Metrics | Purpose::Debug);
             let only_probes =
                 !self.routes.is_empty() && self.routes.iter().all(|route| route.known && route.paths.iter().all(is_probe));
             main.retain(|server| server.framework == Framework::Tonic || !only_probes);
             return main;
         }
         if all_operational { Vec::new() } else { side }
-    }
-
-    fn is_side(&self, server: &Server) -> bool {
-        let Some(function) = server.function else { return false };
-        let is_side = |name: &str| SIDE.iter().any(|word| name.to_ascii_lowercase().contains(word));
-        let item = self.workspace.function(function);
-        let module = self.workspace.names.modules_of(function.file(), item.module).first();
-        let modules = std::iter::successors(module.copied(), |&module| self.workspace.names.modules[module].parent);
-        let owner = item.owner.iter().flat_map(|owner| owner.iter()).any(|name| is_side(name));
-        owner || is_side(&item.name) || modules.map(|module| &self.workspace.names.modules[module].name).any(|name| is_side(name))
     }
 
     /// Whether all handlers of a route open a stream that stays open on purpose: a WebSocket, server-sent events.

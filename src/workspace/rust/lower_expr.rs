@@ -140,7 +140,8 @@ impl Lowering<'_> {
             }
             syn::Expr::Match(e) => {
                 let on = self.expr(&e.expr);
-                let arms = e.arms.iter().map(|arm| self.arm(&arm.pat, &arm.body)).collect();
+                let arms = e.arms.iter().filter(|arm| !is_test(&arm.attrs));
+                let arms = arms.map(|arm| self.arm(&arm.pat, &arm.body)).collect();
                 (ExprKind::Match { on, arms }, join(self.span(e.match_token.span), self.span(e.brace_token.span.close())))
             }
             syn::Expr::Loop(e) => {
@@ -159,7 +160,8 @@ impl Lowering<'_> {
                 (ExprKind::For { names, over, body }, join(self.span(e.for_token.span), self.at(body)))
             }
             syn::Expr::Struct(e) => {
-                let fields = e.fields.iter().map(|field| (member_name(&field.member), self.expr(&field.expr))).collect();
+                let fields = e.fields.iter().filter(|field| !is_test(&field.attrs));
+                let fields = fields.map(|field| (member_name(&field.member), self.expr(&field.expr))).collect();
                 let rest = self.optional(e.rest.as_deref());
                 let start = e.path.segments.first().map_or_else(Span::default, |segment| self.span(segment.ident.span()));
                 (ExprKind::Struct { path: segments(&e.path), fields, rest }, join(start, self.span(e.brace_token.span.close())))

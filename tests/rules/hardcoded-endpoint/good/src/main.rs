@@ -20,6 +20,21 @@ impl Default for Config {
     }
 }
 
+/// Sent to a store of settings.
+struct Issuer {
+    directory: String,
+}
+
+async fn register(client: &reqwest::Client) -> Result<(), reqwest::Error> {
+    let issuer = Issuer {
+        #[cfg(not(feature = "dev_mode"))]
+        directory: std::env::var("DIRECTORY").unwrap_or_default(),
+        #[cfg(feature = "dev_mode")]
+        directory: "http://localhost:14000/dir".to_owned(),
+    };
+    client.get(&issuer.directory).send().await.map(drop)
+}
+
 fn variable(name: &str, default: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| default.to_owned())
 }
@@ -61,6 +76,7 @@ async fn fetch() -> Result<String, Box<dyn std::error::Error>> {
         client.get(url).send().await?;
     }
     client.get(stock).send().await?;
+    register(&client).await?;
     client.get(config.inventory).send().await?;
     Ok(client.post(PAYMENTS).send().await?.text().await?)
 }

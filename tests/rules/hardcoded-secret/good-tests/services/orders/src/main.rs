@@ -38,6 +38,10 @@ async fn run() -> Result<(), chassis::Error> {
     server.await
 }
 
+/// TLS wants one; nobody looks at it.
+pub const DUMMY_ISSUER_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEID3Ml8r1toO9qwZfSw8ZAx17yj4T+KkVo8cWYadS5cch\n\n-----END PRIVATE KEY-----";
+pub const LOCAL_WELL_KNOWN_TOKEN: &str = "8a1c0f6e2b9d4e7f3a5c6b8d9e0f1a2b";
+
 #[cfg(test)]
 mod tests {
     const PAYMENT_API_KEY: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b";
