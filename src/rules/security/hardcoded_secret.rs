@@ -53,12 +53,10 @@ fn finding(workspace: &Workspace, written: Written) -> Option<Diagnostic> {
     let path = workspace.sources.path(written.at.file);
     let Written { name, value, .. } = written;
     // Nothing shorter is a secret worth the name.
-    if value.len() < 8 || paths::is_shown_only(path) {
+    if value.len() < 8 || paths::is_shown_only(path) || is_for_show(name) {
         return None;
     }
-    let (what, confidence) = if is_for_show(name) {
-        return None;
-    } else if let Some(issuer) = issuer(value) {
+    let (what, confidence) = if let Some(issuer) = issuer(value) {
         (format!("a {issuer} is written into the source"), Confidence::High)
     } else if paths::is_local(path) {
         return None;
